@@ -1,0 +1,152 @@
+package pipe
+
+import (
+	"fmt"
+	"slices"
+)
+
+// A channel is who has subscribed to an id. Hub.mu guards it. It exists while
+// it has subscribers.
+type channel struct {
+	id      string // the id's text: "\"room\"", ":room", "[:room 7]"
+	members []*Session
+}
+
+// channelID returns the id of an event about a channel, and its name for the
+// policy: a string's characters, or else the text itself.
+func channelID(i Item) (id []byte, name string, bad *Error) {
+	id, ok := field(i, ":channel-id")
+	if !ok || isNil(id) {
+		return nil, "", badData(i, `a map with a :channel-id, like {:channel-id "room"}`)
+	}
+	if name, err := Unquote(id); err == nil {
+		return id, name, nil
+	}
+	return id, string(id), nil
+}
+
+// maxSubscriptions is how many channels one client may be in.
+const maxSubscriptions = 1000
+
+// subscribe handles [:sente-lite/subscribe {:channel-id c}]. The answer
+// precedes everything that the channel brings.
+func (s *Session) subscribe(i Item) {
+	id, name, bad := channelID(i)
+	if bad != nil {
+		s.refuse(i.Call, bad)
+		return
+	}
+	h := s.hub
+	if s.role == RoleClient && !h.settings.Load().Policy.Subscribe.Allows(name) {
+		s.subscribed(i, id, "false", ":forbidden")
+		if i.Call == nil {
+			s.refuse(nil, forbidden(i, "the :policy of this sidecar does not let clients subscribe to "+short(id)))
+		}
+		return
+	}
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	ch := h.channels[string(id)]
+	if ch != nil && s.subs[ch.id] != nil {
+		s.subscribed(i, id, "true", "")
+		return
+	}
+	if s.role == RoleClient && len(s.subs) >= maxSubscriptions {
+		s.subscribed(i, id, "false", ":max-subscriptions-per-conn")
+		return
+	}
+	s.subscribed(i, id, "true", "")
+	if ch == nil {
+		ch = &channel{id: string(id)}
+		h.channels[ch.id] = ch
+	}
+	if s.subs == nil {
+		s.subs = map[string]*channel{}
+	}
+	s.subs[ch.id] = ch
+	ch.members = append(ch.members, s)
+}
+
+// unsubscribe handles [:sente-lite/unsubscribe {:channel-id c}], which
+// sente_lite answers by subscribed as well.
+func (s *Session) unsubscribe(i Item) {
+	id, _, bad := channelID(i)
+	if bad != nil {
+		s.refuse(i.Call, bad)
+		return
+	}
+	h := s.hub
+	h.mu.Lock()
+	ch := s.subs[string(id)]
+	if ch != nil {
+		delete(s.subs, ch.id)
+		h.leave(ch, s)
+	}
+	h.mu.Unlock()
+	if ch == nil {
+		s.subscribed(i, id, "nil", ":not-subscribed")
+	} else {
+		s.subscribed(i, id, "true", "")
+	}
+}
+
+// leave takes a member out. Hub.mu is held.
+func (h *Hub) leave(ch *channel, s *Session) {
+	if at := slices.Index(ch.members, s); at >= 0 {
+		last := len(ch.members) - 1
+		ch.members[at] = ch.members[last]
+		ch.members[last] = nil
+		ch.members = ch.members[:last]
+	}
+	if len(ch.members) == 0 {
+		delete(h.channels, ch.id)
+	}
+}
+
+// subscribed answers, with sente_lite's shapes.
+func (s *Session) subscribed(i Item, id []byte, success, why string) {
+	b := append(append(make([]byte, 0, len(id)+80), "{:channel-id "...), id...)
+	b = append(append(b, ", :success "...), success...)
+	if why != "" {
+		b = append(append(b, ", :error "...), why...)
+	}
+	b = append(b, '}')
+	if i.Call == nil {
+		b = fmt.Appendf(nil, "[:sente-lite/subscribed %s]", b)
+	}
+	s.answer(i.Call, b)
+}
+
+// publish handles [:sente-lite/publish {:channel-id c :data d :exclude-sender? b}].
+// The sender gets it back where it has subscribed, unless it says otherwise.
+// A channel that nobody is in is no error.
+func (s *Session) publish(i Item) {
+	id, name, bad := channelID(i)
+	if bad != nil {
+		s.refuse(i.Call, bad)
+		return
+	}
+	h := s.hub
+	if s.role == RoleClient && !h.settings.Load().Policy.Publish.Allows(name) {
+		s.refuse(i.Call, forbidden(i, "the :policy of this sidecar does not let clients publish to "+short(id)))
+		return
+	}
+	data, ok := Lookup(i.Body, ":data")
+	if !ok {
+		data = []byte("nil")
+	}
+	others, _ := Lookup(i.Body, ":exclude-sender?")
+	to := s.aim[:0]
+	h.mu.RLock()
+	if ch := h.channels[string(id)]; ch != nil {
+		to = append(to, ch.members...)
+	}
+	h.mu.RUnlock()
+	if string(others) == "true" {
+		to = slices.DeleteFunc(to, func(t *Session) bool { return t == s })
+	}
+	b := append(append(make([]byte, 0, len(id)+len(data)+len(s.uid)+64), "[:sente-lite/channel-msg {:channel-id "...), id...)
+	b = append(append(b, ", :data "...), data...)
+	b = append(AppendString(append(b, ", :from "...), s.uid), "}]"...)
+	s.sendAll(i, &packet{edn: b}, to)
+}

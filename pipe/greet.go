@@ -1,0 +1,372 @@
+package pipe
+
+import (
+	"crypto/rand"
+	"encoding/hex"
+	"fmt"
+	"os"
+	"strconv"
+	"strings"
+)
+
+// begin greets those whose transport has said hello for them, and gives
+// strangers a while to say theirs.
+func (s *Session) begin() error {
+	if r := s.info.Refused; r != nil {
+		s.conn.Close(*r)
+		return Closed{Reason: *r}
+	}
+	set := s.hub.settings.Load()
+	lim := set.Flow.Limits()
+	if s.info.Upgraded != nil && !s.mute() {
+		s.conn.Limit(lim)
+		return s.greet(*s.info.Upgraded)
+	}
+	if s.info.Stranger = s.info.Stranger || s.mute(); s.info.Stranger {
+		lim.Bytes = min(lim.Bytes, strangerBytes)
+		s.patience.ring = func() {
+			s.hub.goroutine(func() {
+				s.conn.Close(Reason{CloseUnauthorized, "no hello with a token came within 5 s"})
+			})
+		}
+		s.hub.clock.set(&s.patience, strangerTime)
+	}
+	s.conn.Limit(lim)
+	return nil
+}
+
+// mute reports whether nothing may be sent until a hello has brought a token.
+func (s *Session) mute() bool {
+	a := s.hub.settings.Load().Auth
+	return a != nil && !a.Anonymous && s.info.Claim == nil && !s.info.Parent && !s.info.SameUser
+}
+
+// first takes a link's first value. It reports whether that was a hello; any
+// other means hello with the defaults.
+func (s *Session) first(i Item) (done bool, err error) {
+	if i.Shape != ShapeEvent && i.Shape != ShapeCall || !isName(i.Name, "sente-lite/hello") {
+		if s.mute() {
+			return true, s.fatal(Reason{CloseUnauthorized, "the first value must be a hello with a token"})
+		}
+		return false, s.greet(Hello{Ours: true})
+	}
+	hello, bad := parseHello(i.Body)
+	if up := s.info.Upgraded; up != nil && bad == nil {
+		// The upgrade has decided everything but who it is.
+		auth := hello.Auth
+		hello, hello.Auth = *up, auth
+	}
+	if bad == nil {
+		bad = s.agree(hello)
+	}
+	if bad != nil {
+		if s.mute() {
+			return true, s.fatal(Reason{CloseUnauthorized, "the hello was refused"})
+		}
+		bad.Event = "sente-lite/hello"
+		s.refuse(i.Call, bad)
+		if hello.Config != nil && s.info.Parent {
+			s.shut(Reason{CloseProtocol, "bad configuration"})
+			return true, bad
+		}
+		return true, nil
+	}
+	return true, s.greet(hello)
+}
+
+// agree checks what a stream's hello asks for.
+func (s *Session) agree(h Hello) *Error {
+	if h.Auth != "" {
+		a := s.hub.settings.Load().Auth
+		claim, ok := Claim{}, false
+		if a != nil {
+			claim, ok = a.Check(h.Auth)
+		}
+		if ok {
+			s.info.Claim = &claim
+		} else if a != nil || s.info.Stranger {
+			return &Error{Category: Forbidden, Code: "bad-token", Msg: "the :auth token of the hello is not one that this sidecar knows"}
+		}
+	}
+	if s.mute() {
+		return &Error{Category: Forbidden, Code: "token-needed", Msg: "this sidecar wants a token", Hint: "say [:sente-lite/hello {:auth \"…\"}]"}
+	}
+	if h.Config != nil && !s.info.Parent {
+		return &Error{Category: Forbidden, Code: "config", Msg: "only the parent's hello may carry :config"}
+	}
+	if h.Handler != nil && *h.Handler && s.claimed() != RoleOwner {
+		return &Error{Category: Forbidden, Code: "handler", Msg: "only an owner may be the handler: the parent, a Unix-socket peer of the same user, or a token with :role :owner"}
+	}
+	if s.info.Upgraded == nil && h.Gzip {
+		return &Error{Category: Unsupported, Code: "gzip", Msg: ":gzip is not supported by this version", Hint: "leave :gzip out of the hello"}
+	}
+	if _, err := s.pick(h.Packer); err != nil {
+		return err
+	}
+	return nil
+}
+
+// pick returns a packer by its name.
+func (s *Session) pick(name string) (Packer, *Error) {
+	p := s.hub.packer(name)
+	switch {
+	case p == nil:
+		known := ":edn"
+		for _, p := range s.hub.cfg.Packers {
+			known += " :" + p.Name()
+		}
+		return nil, &Error{Category: Unsupported, Code: "packer", Msg: "no packer :" + name + "; known are " + known}
+	case p != EDN && s.conn.Info().TextOnly:
+		return nil, &Error{Category: Unsupported, Code: "packer", Msg: "text carries :edn only, not :" + name,
+			Hint: "use frames: a length of 4 bytes, then the packed value"}
+	}
+	return p, nil
+}
+
+// claimed is the role that this peer has a right to.
+func (s *Session) claimed() Role {
+	switch {
+	case s.info.Parent, s.info.SameUser:
+		return RoleOwner
+	case s.info.Claim != nil && s.info.Claim.Role != "":
+		return s.info.Claim.Role
+	}
+	return RoleClient
+}
+
+// greet makes a peer of the session: it gets its names, its ready or
+// handshake, and a place in the hub.
+func (s *Session) greet(hello Hello) error {
+	h := s.hub
+	packer, bad := s.pick(hello.Packer)
+	if bad == nil && s.info.Parent && h.cfg.Start != nil {
+		bad = h.cfg.Start(hello)
+	}
+	if bad != nil {
+		s.refuse(nil, bad)
+		s.shut(Reason{CloseProtocol, bad.Msg})
+		return bad
+	}
+	if s.claimed() == RoleClient && h.Full() {
+		return s.fatal(Reason{CloseOverloaded, "this sidecar has as many clients as :max-peers allows"})
+	}
+	h.clock.stop(&s.patience)
+	s.hello = hello
+	s.role = s.claimed()
+	s.uid = s.name()
+	s.token = randomHex(16)
+	s.clientID = hello.ClientID
+	if s.clientID == "" {
+		s.clientID = randomHex(8)
+	}
+	s.counted = s.role != RoleOwner
+	s.edn = AppendString([]byte(":uid "), s.uid)
+	s.edn = AppendString(append(s.edn, " :client-id "...), s.clientID)
+	s.info.TextOnly = s.conn.Info().TextOnly
+	s.conn.Limit(h.settings.Load().Flow.Limits())
+
+	data := s.welcome(hello)
+	var greeting *packet
+	if s.info.Upgraded != nil {
+		greeting = &packet{edn: fmt.Appendf(nil, "[:chsk/handshake [%s nil %s %t]]", AppendString(nil, s.uid), data, hello.Session == ""), kind: kindControl}
+		s.packer = packer
+	} else {
+		greeting = &packet{edn: fmt.Appendf(nil, "[:sente-lite/ready %s]", data), kind: kindOwed}
+	}
+	s.greeted = true
+	if _, _, err := s.put(greeting, &s.fl); err != nil {
+		return err
+	}
+	s.turn()
+	s.packer = packer // from the message after
+	s.lastInput.Store(now())
+	h.register(s)
+	if s.info.Heartbeat || hello.Ping {
+		s.probe.start(s)
+	}
+	want := s.info.Parent
+	if hello.Handler != nil {
+		want = *hello.Handler
+	}
+	if want {
+		if bad := h.setHandler(s); bad != nil {
+			s.refuse(nil, bad)
+		}
+	}
+	return nil
+}
+
+// name makes the uid. No URL and no event sets it.
+func (s *Session) name() string {
+	switch {
+	case s.info.Parent:
+		return "owner"
+	case s.info.Claim != nil && s.info.Claim.UID != "":
+		return s.info.Claim.UID
+	case s.info.Transport == "unix":
+		return fmt.Sprintf("unix:%d/%d", s.info.UserID, s.number)
+	}
+	return fmt.Sprintf("conn-%d-%d", s.since, s.number)
+}
+
+// welcome is the map of ready, or the handshake's data.
+func (s *Session) welcome(hello Hello) []byte {
+	h := s.hub
+	f := &h.settings.Load().Flow
+	b := AppendString([]byte("{:uid "), s.uid)
+	b = AppendString(append(b, " :session "...), s.token)
+	b = append(b, " :seen 0 :version "...)
+	b = AppendString(b, h.cfg.Version)
+	b = fmt.Appendf(b, " :protocol %d :now %d", Protocol, now())
+	if s.role == RoleOwner && s.info.Upgraded == nil {
+		b = fmt.Appendf(b, " :pid %d :listen [", os.Getpid())
+		if h.cfg.Listening != nil {
+			for n, a := range h.cfg.Listening() {
+				if n > 0 {
+					b = append(b, ' ')
+				}
+				b = AppendString(b, a)
+			}
+		}
+		b = append(b, "] :modules []"...)
+	}
+	b = fmt.Appendf(b, " :limits {:max-message-bytes %d :max-depth %d :max-buffer-size %d :max-buffer-bytes %d :call-timeout-ms %d :ws-kalive-ms %d :ws-ping-timeout-ms %d}",
+		f.MaxMessageBytes, f.MaxDepth, f.MaxBufferSize, f.MaxBufferBytes, f.CallTimeout.Milliseconds(), f.KeepAlive.Milliseconds(), f.PingTimeout.Milliseconds())
+	b = append(b, " :recovered? false :missed "...)
+	if hello.Session == "" {
+		return append(b, "0}"...)
+	}
+	return append(b, "nil :reason :unknown}"...)
+}
+
+func randomHex(n int) string {
+	b := make([]byte, n)
+	rand.Read(b)
+	return hex.EncodeToString(b)
+}
+
+// parseHello reads the map of a hello. Keys that it does not know are those of
+// a later version: they are left alone.
+func parseHello(body []byte) (Hello, *Error) {
+	h := Hello{Ours: true}
+	if body == nil {
+		return h, nil
+	}
+	if Kind(body) != KindMap {
+		return h, badHello("", "a map", body)
+	}
+	for c := Elements(body); ; {
+		k, ok := c.Next()
+		if !ok {
+			return h, nil
+		}
+		v, _ := c.Next()
+		var want string
+		switch string(k) {
+		case ":packer":
+			if h.Packer, ok = keyword(v); !ok {
+				want = "a keyword like :edn"
+			}
+		case ":gzip":
+			want = boolean(v, &h.Gzip)
+		case ":bundle":
+			want = boolean(v, &h.Bundle)
+		case ":ping":
+			want = boolean(v, &h.Ping)
+		case ":recover":
+			want = boolean(v, &h.Recover)
+		case ":handler":
+			h.Handler = new(bool)
+			want = boolean(v, h.Handler)
+		case ":credit":
+			n, err := strconv.Atoi(string(v))
+			if h.Credit = n; err != nil || n < 1 {
+				want = "a whole number from 1"
+			}
+		case ":seen":
+			n, err := strconv.ParseUint(string(v), 10, 64)
+			if h.Seen = n; err != nil {
+				want = "a whole number from 0"
+			}
+		case ":session", ":auth":
+			var s string
+			if isNil(v) {
+				break
+			}
+			var err error
+			if s, err = Unquote(v); err != nil {
+				want = "a string"
+			}
+			if k[1] == 's' {
+				h.Session = s
+			} else {
+				h.Auth = s
+			}
+		case ":config":
+			if h.Config = append([]byte{}, v...); Kind(v) != KindMap {
+				want = "a map"
+			}
+		}
+		if want != "" {
+			return h, badHello(string(k), want, v)
+		}
+	}
+}
+
+func badHello(key, want string, got []byte) *Error {
+	where := "the hello"
+	if key != "" {
+		where = key + " of the hello"
+	}
+	shown := short(got)
+	if key == ":auth" {
+		shown = "something else"
+	}
+	return &Error{Category: Incorrect, Code: "bad-hello", Msg: fmt.Sprintf("%s must be %s, not %s", where, want, shown)}
+}
+
+func boolean(v []byte, to *bool) (want string) {
+	switch string(v) {
+	case "true":
+		*to = true
+	case "false", "nil":
+		*to = false
+	default:
+		return "true or false"
+	}
+	return ""
+}
+
+// keyword returns the name of a keyword.
+func keyword(v []byte) (string, bool) {
+	if Kind(v) != KindKeyword {
+		return "", false
+	}
+	return string(v[1:]), true
+}
+
+func isNil(v []byte) bool { return string(v) == "nil" }
+
+// short shows the beginning of a value in a message.
+func short(v []byte) string {
+	s := strings.ToValidUTF8(string(v[:min(len(v), 60)]), "")
+	if len(v) > 60 {
+		s += "…"
+	}
+	return s
+}
+
+// Knows reports whether a peer may choose the packer; "" is :edn.
+func (h *Hub) Knows(packer string) bool { return h.packer(packer) != nil }
+
+func (h *Hub) packer(name string) Packer {
+	if name == "" || name == EDN.Name() {
+		return EDN
+	}
+	for _, p := range h.cfg.Packers {
+		if p.Name() == name {
+			return p
+		}
+	}
+	return nil
+}

@@ -1,0 +1,79 @@
+package pipe
+
+import (
+	"sync/atomic"
+	"time"
+)
+
+// A probe finds out whether a silent peer is still there, and how far away it
+// is (contract section 5, heartbeats).
+type probe struct {
+	alarm
+	pinged atomic.Int64 // when the last unanswered ping was written, µs; 0 none, -1 not yet written
+	rtt    atomic.Int64 // of the last ping, µs; 0 unknown
+}
+
+func (p *probe) start(s *Session) {
+	p.ring = func() { p.look(s) }
+	s.hub.clock.set(&p.alarm, s.hub.settings.Load().Flow.KeepAlive)
+}
+
+// look runs when a peer may have been silent for long enough.
+func (p *probe) look(s *Session) {
+	f := &s.hub.settings.Load().Flow
+	at, pinged := time.UnixMilli(s.lastInput.Load()), p.pinged.Load()
+	if pinged > 0 && !at.Before(time.UnixMicro(pinged).Truncate(time.Millisecond)) {
+		p.pinged.CompareAndSwap(pinged, 0)
+		pinged = 0
+	}
+	again := f.KeepAlive
+	switch {
+	case pinged > 0:
+		if again = f.PingTimeout - time.Since(time.UnixMicro(pinged)); again <= 0 && s.info.Heartbeat {
+			s.hub.goroutine(func() { s.conn.Close(Reason{ClosePingTimeout, "ping timeout"}) })
+			return
+		}
+		again = max(again, time.Second)
+	case pinged == 0:
+		if again -= time.Since(at); again <= 0 {
+			again = f.PingTimeout
+			p.ping(s)
+		}
+	}
+	s.hub.clock.set(&p.alarm, again)
+}
+
+// ping writes a ping ahead of what is queued.
+func (p *probe) ping(s *Session) {
+	msg, err := (&packet{edn: pingEvent}).in(s.packer)
+	if err != nil {
+		return
+	}
+	p.pinged.Store(-1)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.closed || s.closing != nil {
+		return
+	}
+	s.q.unshift(queued{msg, kindControl})
+	s.onPing = func() { p.pinged.CompareAndSwap(-1, time.Now().UnixMicro()) }
+	if !s.writing {
+		s.write()
+	}
+}
+
+// ponged takes the answer.
+func (p *probe) ponged(*Session) {
+	if at := p.pinged.Load(); at > 0 && p.pinged.CompareAndSwap(at, 0) {
+		p.rtt.Store(max(1, time.Now().UnixMicro()-at))
+	}
+}
+
+// appendRTT appends the last round-trip time in milliseconds, or nil.
+func (p *probe) appendRTT(b []byte) []byte {
+	rtt := p.rtt.Load()
+	if rtt == 0 {
+		return append(b, "nil"...)
+	}
+	return appendMillis(b, rtt)
+}

@@ -1,0 +1,191 @@
+package pipe
+
+import (
+	"context"
+	"errors"
+	"io"
+	"log/slog"
+	"net"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// Protocol is the version of the contract that :sente-lite/ready announces.
+const Protocol = 1
+
+// A HubConfig says what a Hub needs from its surroundings. The zero value is a
+// hub that speaks EDN with everyone who connects.
+type HubConfig struct {
+	Version string
+	Packers []Packer // that peers may choose beside :edn
+	Log     *slog.Logger
+
+	// Start is called once, with the parent's hello, before the parent gets
+	// its ready. What it starts (listeners, say) the caller ends. An error is
+	// told to the parent and ends its session, and Serve's with it.
+	Start func(Hello) *Error
+	// Listening returns the addresses for :sente-lite/ready.
+	Listening func() []string
+	// Configure handles :sente-lite/configure: the text of an EDN map in, that
+	// of the reply out.
+	Configure func(edn []byte) ([]byte, *Error)
+	// Reserved uids belong to configured processes and are refused from claims.
+	Reserved []string
+}
+
+// The Hub knows every peer and routes every event.
+//
+// Locks, outermost first: a Session's announce, Hub.mu, calls.mu, outbox.mu,
+// clock.mu. Nothing waits for a peer under any of them.
+type Hub struct {
+	cfg      HubConfig
+	log      *slog.Logger
+	settings atomic.Pointer[Settings]
+	clock    clock
+	calls    calls
+	held     atomic.Int64 // bytes of all queues and partial messages but owners'
+	numbers  atomic.Uint64
+	strangers
+	Stats Stats
+
+	mu       sync.RWMutex
+	sessions map[*Session]struct{}
+	users    map[string][]*Session // by uid
+	channels map[string]*channel   // by the text of the id
+	handler  *Session
+
+	life life
+}
+
+// Stats counts what a Hub has done since it was made.
+type Stats struct {
+	Received     atomic.Uint64 // events, calls and replies that came in
+	Refused      atomic.Uint64 // of them, those that an error answered
+	Sent         atomic.Uint64 // queued for somebody
+	Backpressure atomic.Uint64 // refused for a full queue
+	Undelivered  atomic.Uint64 // queued, and not written when the peer went
+	LateReplies  atomic.Uint64 // replies to calls that had ended
+	PeerErrors   atomic.Uint64 // :sente-lite/error that came in
+	Opened       atomic.Uint64
+	Encodings    atomic.Uint64 // messages rendered, whatever the number of their receivers
+}
+
+// NewHub makes a Hub with no peers.
+func NewHub(cfg HubConfig, s Settings) *Hub {
+	h := &Hub{
+		cfg:      cfg,
+		log:      cfg.Log,
+		sessions: map[*Session]struct{}{},
+		users:    map[string][]*Session{},
+		channels: map[string]*channel{},
+	}
+	if h.log == nil {
+		h.log = slog.New(slog.DiscardHandler)
+	}
+	h.calls.init(h)
+	h.Configure(s)
+	return h
+}
+
+// Configure sets what can change while the hub runs. It holds for what is sent
+// from now on; peers that are connected stay.
+func (h *Hub) Configure(s Settings) {
+	s.Flow = s.Flow.OrDefault()
+	def(&s.Shutdown, 2*time.Second)
+	h.settings.Store(&s)
+}
+
+// Settings returns what Configure has set, with its defaults.
+func (h *Hub) Settings() Settings { return *h.settings.Load() }
+
+// Take and Give make the Hub the Budget of everything that is held for peers.
+func (h *Hub) Take(bytes int) bool {
+	if h.held.Add(int64(bytes)) <= h.settings.Load().Flow.MaxTotalBytes {
+		return true
+	}
+	h.held.Add(-int64(bytes))
+	return false
+}
+
+// Give is the other half of Take.
+func (h *Hub) Give(bytes int) { h.held.Add(-int64(bytes)) }
+
+// Held returns how many bytes are taken.
+func (h *Hub) Held() int64 { return h.held.Load() }
+
+// goroutine runs f in a goroutine that Shutdown waits for; not once the hub
+// has ended.
+func (h *Hub) goroutine(f func()) bool { return h.life.run(f, false) }
+
+// Serve makes a Session of every Conn that l accepts, until l is closed or ctx
+// ends. It closes l and returns nil then.
+func (h *Hub) Serve(ctx context.Context, l Listener) error {
+	stop := context.AfterFunc(ctx, func() { l.Close() })
+	defer stop()
+	defer l.Close()
+	for {
+		c, err := l.Accept(ctx)
+		if err != nil {
+			if ctx.Err() != nil || errors.Is(err, net.ErrClosed) || errors.Is(err, io.EOF) {
+				return nil
+			}
+			return err
+		}
+		if !h.Attach(c) {
+			c.Close(Reason{CloseShutdown, "shutdown"})
+			return nil
+		}
+	}
+}
+
+// Attach runs a Session on c in a goroutine of the hub's. It reports false, and
+// leaves c alone, once the hub is shutting down.
+func (h *Hub) Attach(c Conn) bool {
+	return h.life.run(func() { h.Run(c) }, true)
+}
+
+// Run runs a Session on c until c ends, and returns why.
+func (h *Hub) Run(c Conn) error {
+	s := newSession(h, c)
+	return s.run()
+}
+
+// Full reports whether another client would be one too many.
+func (h *Hub) Full() bool {
+	return h.clients.Load() >= int64(h.settings.Load().Flow.MaxPeers)
+}
+
+// strangers counts those who may not be owners.
+type strangers struct{ clients atomic.Int64 }
+
+// Shutdown flushes every queue, closes all peers (1001) and waits for them;
+// when ctx ends it waits no longer for those who do not read.
+func (h *Hub) Shutdown(ctx context.Context) error {
+	bye := Reason{CloseShutdown, "shutdown"}
+	h.life.close()
+	h.mu.RLock()
+	all := make([]*Session, 0, len(h.sessions))
+	for s := range h.sessions {
+		all = append(all, s)
+	}
+	h.mu.RUnlock()
+	for _, s := range all {
+		s.shut(bye)
+	}
+	var err error
+	select {
+	case <-h.life.end():
+	case <-ctx.Done():
+		err = context.Cause(ctx)
+		for _, s := range all {
+			s.conn.Close(bye)
+		}
+		<-h.life.end()
+	}
+	h.clock.close()
+	return err
+}
+
+// now is in milliseconds since 1970, the contract's unit.
+func now() int64 { return time.Now().UnixMilli() }

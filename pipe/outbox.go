@@ -1,0 +1,288 @@
+package pipe
+
+import (
+	"sync"
+	"time"
+)
+
+// Status is what became of an event that was sent (contract section 4).
+type Status string
+
+const (
+	StatusOK           Status = "ok"
+	StatusBackpressure Status = "backpressure"
+)
+
+// An outbox is one peer's way out: a bounded queue and whoever writes it.
+//
+// Nobody who puts something in waits for the peer. The goroutine that has put
+// it writes it too, at the end of what it has just read (flusher); where the
+// link takes no more, a goroutine of its own takes over for as long as there
+// is something to write.
+type outbox struct {
+	hub     *Hub
+	conn    Conn
+	packer  Packer
+	counted bool // its bytes count against the hub's total: everyone's but owners'
+
+	mu      sync.Mutex
+	q       queue
+	writing bool    // somebody writes, and will take what is put meanwhile
+	dirty   bool    // stands in some flusher's list
+	closed  bool    // nothing more is taken
+	closing *Reason // closes once everything is written
+	sent    uint64  // items written in this session
+	flushed []func(bool)
+	onPing  func() // called once a ping has been written
+	linger  alarm  // closes a peer that does not take its last words
+}
+
+// lingerTime is how long a peer that is closed has to take what is queued.
+const lingerTime = time.Second
+
+// put queues a packet. The peer's place in fl sees to its writing.
+func (o *outbox) put(p *packet, fl *flusher) (Status, int, error) {
+	msg, err := p.in(o.packer)
+	if err != nil {
+		return "", 0, err
+	}
+	return o.queue(queued{msg, p.kind}, fl)
+}
+
+// queue queues a packed message and returns how many events are queued.
+func (o *outbox) queue(m queued, fl *flusher) (Status, int, error) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if o.closed || o.closing != nil {
+		return "", 0, errGone
+	}
+	if m.kind == kindEvent && o.full(len(m.Data)) {
+		// The link may well be idle: what is queued waits for the end of the
+		// sender's turn only.
+		o.write()
+		if o.full(len(m.Data)) {
+			return StatusBackpressure, o.q.events, nil
+		}
+	}
+	if m.kind == kindAnswer && o.q.owed >= maxAnswers {
+		o.hub.goroutine(func() {
+			o.conn.Close(Reason{CloseOverloaded, "you do not read your answers"})
+		})
+		return "", o.q.events, errGone
+	}
+	if o.counted && !o.hub.Take(len(m.Data)) {
+		if m.kind == kindEvent || len(m.Data) > 4096 {
+			return "", o.q.events, errBusy
+		}
+		o.hub.held.Add(int64(len(m.Data))) // an answer that says so must get through
+	}
+	o.q.push(m)
+	if o.writing {
+		return StatusOK, o.q.events, nil
+	}
+	if o.q.waiting() >= 128 || o.q.bytes >= writeBytes/4 {
+		o.write()
+	} else if !o.dirty {
+		o.dirty = true
+		fl.list = append(fl.list, o)
+	}
+	return StatusOK, o.q.events, nil
+}
+
+// full reports whether an event of n bytes has no room. One event always has.
+func (o *outbox) full(n int) bool {
+	f := &o.hub.settings.Load().Flow
+	return o.q.events >= f.MaxBufferSize || o.q.events > 0 && o.q.bytes+n > f.MaxBufferBytes
+}
+
+var (
+	errGone = &Error{Category: Unavailable, Code: "closed", Retry: true, Msg: "the peer's connection has just closed"}
+	errBusy = &Error{Category: Busy, Code: "overloaded", Retry: true,
+		Msg:  "all queues together hold :max-total-bytes; nothing more is taken until peers have read theirs",
+		Hint: "see :flow {:max-total-bytes …} and which peers do not read: :sente-lite/peers"}
+)
+
+// write writes until nothing is queued, or leaves the rest to a goroutine. The
+// lock is held, and let go meanwhile.
+func (o *outbox) write() {
+	o.dirty = false
+	if o.writing || o.closed {
+		return
+	}
+	o.writing = true
+	o.drain(false)
+}
+
+// drain is the writer: one at a time. The lock is held, and let go meanwhile.
+// Only a writer that may wait sees a full link through.
+func (o *outbox) drain(wait bool) {
+	batch := batches.Get().(*[]Message)
+	defer batches.Put(batch)
+	for {
+		var w written
+		*batch = o.q.take((*batch)[:0], &w)
+		if len(*batch) == 0 {
+			break
+		}
+		o.mu.Unlock()
+		done, err := o.conn.Write(*batch)
+		clear(*batch)
+		if !done && err == nil && wait {
+			err = o.conn.Flush()
+			done = true
+		}
+		o.mu.Lock()
+		if err == nil && !done {
+			if o.hub.goroutine(func() { o.rest(w) }) {
+				return
+			}
+			err = errGone
+		}
+		if !o.wrote(w, err) {
+			return
+		}
+	}
+	o.idle()
+}
+
+// rest is the goroutine that waits for the link.
+func (o *outbox) rest(w written) {
+	err := o.conn.Flush()
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if o.wrote(w, err) {
+		o.drain(true)
+	}
+}
+
+// wrote settles what has been written. The lock is held.
+func (o *outbox) wrote(w written, err error) bool {
+	if o.closed { // and settled, by end
+		o.writing = false
+		return false
+	}
+	if err != nil {
+		o.writing, o.closed = false, true
+		reason := Reason{CloseLost, "connection lost"}
+		if c, ok := err.(Closed); ok {
+			reason = c.Reason
+		}
+		o.mu.Unlock()
+		o.conn.Close(reason) // its reader notices, and sees to the rest
+		o.mu.Lock()
+		return false
+	}
+	o.q.left(w)
+	o.sent += uint64(w.items)
+	if w.pings > 0 && o.onPing != nil {
+		o.onPing()
+	}
+	if o.counted {
+		o.hub.Give(w.bytes)
+	}
+	return true
+}
+
+// idle ends a writer's turn: everything has left. The lock is held, and let go
+// meanwhile.
+func (o *outbox) idle() {
+	o.writing = false
+	waiters, closing := o.flushed, o.closing
+	o.flushed = nil
+	if len(waiters) == 0 && closing == nil {
+		return
+	}
+	o.mu.Unlock()
+	for _, done := range waiters {
+		done(true)
+	}
+	if closing != nil {
+		o.conn.Close(*closing)
+	}
+	o.mu.Lock()
+}
+
+// whenFlushed calls done, from whichever goroutine it is, once everything that
+// is queued now has been written (true) or the peer has gone (false).
+func (o *outbox) whenFlushed(done func(bool)) {
+	o.mu.Lock()
+	if !o.closed {
+		o.flushed = append(o.flushed, done)
+		if !o.writing {
+			o.writing, o.dirty = true, false
+			o.drain(false)
+		}
+		o.mu.Unlock()
+		return
+	}
+	o.mu.Unlock()
+	done(false)
+}
+
+// shut closes the peer for a reason once what is queued has been written, or
+// after lingerTime. Nothing more is taken.
+func (o *outbox) shut(r Reason) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if o.closed || o.closing != nil {
+		return
+	}
+	o.closing = &r
+	o.linger.ring = func() { o.hub.goroutine(func() { o.conn.Close(r) }) }
+	o.hub.clock.set(&o.linger, lingerTime)
+	if !o.writing {
+		o.writing, o.dirty = true, false
+		o.drain(false)
+	}
+}
+
+// isShut reports whether the peer is being closed by us.
+func (o *outbox) isShut() (Reason, bool) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if o.closing == nil {
+		return Reason{}, false
+	}
+	return *o.closing, true
+}
+
+// end takes nothing more and returns how many events were not written.
+func (o *outbox) end() (undelivered int) {
+	o.hub.clock.stop(&o.linger)
+	o.mu.Lock()
+	o.closed = true
+	undelivered = o.q.events
+	if o.counted {
+		o.hub.Give(o.q.bytes)
+	}
+	o.q = queue{}
+	waiters := o.flushed
+	o.flushed = nil
+	o.mu.Unlock()
+	for _, done := range waiters {
+		done(false)
+	}
+	return undelivered
+}
+
+// batches are the scratch space of writers.
+var batches = sync.Pool{New: func() any { b := make([]Message, 0, 16); return &b }}
+
+// A flusher is one goroutine's turn: the peers that it has put something into
+// the outbox of. Their messages leave, joined, when the turn ends.
+type flusher struct{ list []*outbox }
+
+func (f *flusher) flush() {
+	for i, o := range f.list {
+		f.list[i] = nil
+		o.mu.Lock()
+		if o.dirty {
+			o.write()
+		}
+		o.mu.Unlock()
+	}
+	f.list = f.list[:0]
+	if cap(f.list) > 1024 {
+		f.list = nil
+	}
+}

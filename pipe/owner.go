@@ -1,0 +1,216 @@
+package pipe
+
+import (
+	"bytes"
+	"fmt"
+	"strconv"
+	"time"
+)
+
+// ownerEvents are the events of contract section 4 that only owners may send.
+var ownerEvents = map[string]func(*Session, Item) *Error{
+	"sente-lite/send":      (*Session).ownerSend,
+	"sente-lite/request":   (*Session).ownerRequest,
+	"sente-lite/flush":     (*Session).ownerFlush,
+	"sente-lite/peers":     (*Session).ownerPeers,
+	"sente-lite/kick":      (*Session).ownerKick,
+	"sente-lite/configure": (*Session).ownerConfigure,
+}
+
+// ownerEvent handles an event of the link's own namespaces that not everybody
+// may send.
+func (s *Session) ownerEvent(i Item) {
+	handle := ownerEvents[string(i.Name)]
+	switch {
+	case s.role != RoleOwner:
+		s.refuse(i.Call, forbidden(i, ":"+string(i.Name)+" is not a client's to send"))
+	case handle == nil:
+		s.refuse(i.Call, unknownEvent(i.Name))
+	default:
+		if bad := handle(s, i); bad != nil {
+			bad.Event = string(i.Name)
+			s.refuse(i.Call, bad)
+		}
+	}
+}
+
+// unknownEvent names the nearest event that there is.
+func unknownEvent(name []byte) *Error {
+	known := []string{"sente-lite/subscribe", "sente-lite/unsubscribe", "sente-lite/publish"}
+	for n := range ownerEvents {
+		known = append(known, n)
+	}
+	e := &Error{Category: NotFound, Code: "unknown-event", Event: string(name),
+		Msg: "there is no event :" + string(name) + " that an owner may send"}
+	if near := Nearest(string(name), known); near != "" {
+		e.Hint = "did you mean :" + near + "?"
+	}
+	return e
+}
+
+// eventOf returns the text and the name of the event in an owner event's data.
+func eventOf(i Item) (event, name []byte, bad *Error) {
+	event, ok := field(i, ":event")
+	if !ok {
+		return nil, nil, badData(i, "a map with :to and :event, like {:to \"uid\" :event [:chat/msg {}]}")
+	}
+	in, err := SplitValue(event)
+	if err != nil {
+		bad := *asError(err)
+		bad.Msg = "in :event: " + bad.Msg
+		return nil, nil, &bad
+	}
+	if in.Shape != ShapeEvent {
+		return nil, nil, &Error{Category: Incorrect, Code: "bad-event", Msg: ":event must be one event [:ns/name data], not a call, reply or bundle",
+			Hint: "to ask a peer, send [[:sente-lite/request {:to \"uid\" :event [:ns/name data]}] \"cb\"]"}
+	}
+	if reserved(in.Name) {
+		return nil, nil, &Error{Category: Forbidden, Code: "reserved", Msg: ":" + string(in.Name) + " belongs to the link itself and cannot be sent to a peer"}
+	}
+	return in.Event, in.Name, nil
+}
+
+// ownerSend handles :sente-lite/send {:to T :event E :except #{uid}}.
+func (s *Session) ownerSend(i Item) *Error {
+	event, name, bad := eventOf(i)
+	if bad != nil {
+		return bad
+	}
+	to, _ := field(i, ":to")
+	except, _ := field(i, ":except")
+	list, bad := s.hub.resolve(to, except, s.aim[:0])
+	if bad != nil {
+		return bad
+	}
+	i.Name = name // what refusals are about
+	s.sendAll(i, &packet{edn: bytes.Clone(event)}, list)
+	return nil
+}
+
+// ownerRequest handles :sente-lite/request {:to UID :event E :timeout-ms N}.
+func (s *Session) ownerRequest(i Item) *Error {
+	event, name, bad := eventOf(i)
+	if bad != nil {
+		return bad
+	}
+	to, _ := field(i, ":to")
+	if Kind(to) != KindString {
+		return badTarget(":to of a request must be one uid, a string, not " + short(to))
+	}
+	life, bad := s.timeout(i)
+	if bad != nil {
+		return bad
+	}
+	list, bad := s.hub.resolve(to, nil, nil)
+	if bad != nil {
+		return bad
+	}
+	able := list[:0]
+	for _, t := range list {
+		if t.hello.Ours {
+			able = append(able, t)
+		}
+	}
+	if len(able) == 0 {
+		return &Error{Category: Unsupported, Code: "cannot-answer",
+			Msg: short(to) + " is a client whose protocol has no replies to requests, so :" + string(name) + " cannot be asked of it", Hint: "send it an event, and let it answer by one"}
+	}
+	return s.hub.calls.pass(s, i.Call, life, able, func(cb []byte) *packet {
+		b := append(append(make([]byte, 0, len(event)+24), '['), event...)
+		return &packet{edn: append(append(append(b, ' '), cb...), ']')}
+	})
+}
+
+// timeout reads :timeout-ms, by default the life of a call.
+func (s *Session) timeout(i Item) (time.Duration, *Error) {
+	v, ok := field(i, ":timeout-ms")
+	if !ok || isNil(v) {
+		return s.hub.settings.Load().Flow.CallTimeout, nil
+	}
+	n, err := strconv.ParseInt(string(v), 10, 64)
+	if err != nil || n < 1 || n > 24*60*60*1000 {
+		return 0, badData(i, "a map with a :timeout-ms from 1 to 86400000")
+	}
+	return time.Duration(n) * time.Millisecond, nil
+}
+
+// ownerFlush handles :sente-lite/flush {:to UID :timeout-ms N}: the reply comes
+// when everything that was queued for the uid's peers has been written.
+func (s *Session) ownerFlush(i Item) *Error {
+	to, ok := field(i, ":to")
+	if !ok || Kind(to) != KindString {
+		return badData(i, "a map with one uid, like {:to \"uid\"}")
+	}
+	life, bad := s.timeout(i)
+	if bad != nil {
+		return bad
+	}
+	list, bad := s.hub.resolve(to, nil, nil)
+	if bad != nil {
+		return bad
+	}
+	s.hub.calls.await(s, i.Call, life, list)
+	return nil
+}
+
+// ownerPeers handles :sente-lite/peers {}.
+func (s *Session) ownerPeers(i Item) *Error {
+	b := append(make([]byte, 0, 1024), '[')
+	for n, p := range s.hub.everyone() {
+		if n > 0 {
+			b = append(b, ' ')
+		}
+		b = p.appendPeer(b)
+	}
+	if i.Call != nil {
+		s.answer(i.Call, append(b, ']'))
+	}
+	return nil
+}
+
+// ownerKick handles :sente-lite/kick {:to T :reason "…"}: what is queued for
+// the peer still leaves, then it is closed with 4504.
+func (s *Session) ownerKick(i Item) *Error {
+	to, ok := field(i, ":to")
+	if !ok {
+		return badData(i, "a map with :to, like {:to \"uid\" :reason \"…\"}")
+	}
+	reason := "kicked"
+	if v, ok := field(i, ":reason"); ok && !isNil(v) {
+		text, err := Unquote(v)
+		if err != nil {
+			return badData(i, "a map whose :reason is a string")
+		}
+		reason = text
+	}
+	list, bad := s.hub.resolve(to, nil, nil)
+	if bad != nil {
+		return bad
+	}
+	for _, t := range list {
+		t.shut(Reason{CloseKicked, reason})
+	}
+	if i.Call != nil {
+		s.answer(i.Call, fmt.Appendf(nil, "{:peers %d}", len(list)))
+	}
+	return nil
+}
+
+// ownerConfigure handles :sente-lite/configure {:config {…}}.
+func (s *Session) ownerConfigure(i Item) *Error {
+	config, ok := field(i, ":config")
+	if !ok || Kind(config) != KindMap {
+		return badData(i, "a map with the keys to change, like {:config {:log-level :debug}}")
+	}
+	if s.hub.cfg.Configure == nil {
+		return &Error{Category: Unsupported, Code: "fixed-configuration", Msg: "the configuration of this sidecar cannot be changed while it runs"}
+	}
+	reply, bad := s.hub.cfg.Configure(bytes.Clone(config))
+	if bad != nil {
+		return bad
+	}
+	if i.Call != nil {
+		s.answer(i.Call, reply)
+	}
+	return nil
+}

@@ -1,0 +1,144 @@
+package pipe
+
+import (
+	"cmp"
+	"slices"
+	"strconv"
+)
+
+// register gives a greeted peer its place. Its handler hears of it before
+// anything that it says.
+func (h *Hub) register(s *Session) {
+	h.mu.Lock()
+	s.registered = true
+	h.users[s.uid] = append(h.users[s.uid], s)
+	if s.role == RoleClient {
+		h.clients.Add(1)
+	}
+	hd := h.handler
+	h.mu.Unlock()
+	h.Stats.Opened.Add(1)
+	h.log.Debug("peer opened", "uid", s.uid, "role", s.role, "transport", s.info.Transport, "remote", s.info.Remote)
+	if hd != nil {
+		s.tell(hd, &s.fl)
+	}
+}
+
+// unregister takes a peer that has ended out, and tells the handler last.
+func (h *Hub) unregister(s *Session) {
+	h.mu.Lock()
+	delete(h.sessions, s)
+	if !s.registered {
+		h.mu.Unlock()
+		return
+	}
+	for _, ch := range s.subs {
+		h.leave(ch, s)
+	}
+	s.subs = nil
+	rest := h.users[s.uid]
+	if i := slices.Index(rest, s); i >= 0 {
+		rest = slices.Delete(rest, i, i+1)
+	}
+	if len(rest) == 0 {
+		delete(h.users, s.uid)
+	} else {
+		h.users[s.uid] = rest
+	}
+	if s.role == RoleClient {
+		h.clients.Add(-1)
+	}
+	if h.handler == s {
+		h.handler = nil
+	}
+	h.mu.Unlock()
+}
+
+// setHandler makes s the one who receives what nobody else takes. It first
+// hears of everyone who is there.
+func (h *Hub) setHandler(s *Session) *Error {
+	h.mu.Lock()
+	if h.handler != nil {
+		by := h.handler.uid
+		h.mu.Unlock()
+		return &Error{Category: Conflict, Code: "handler-taken",
+			Msg:  strconv.Quote(by) + " is the handler, and there is one at a time",
+			Hint: "this link goes on without: leave :handler out of the hello, or end the other one first"}
+	}
+	h.handler = s
+	h.mu.Unlock()
+	for _, p := range h.everyone() {
+		p.tell(s, &s.fl)
+	}
+	return nil
+}
+
+// everyone returns all peers, in the order of their coming.
+func (h *Hub) everyone() []*Session {
+	h.mu.RLock()
+	defer h.mu.RUnlock()
+	return h.having(func(*Session) bool { return true }, nil)
+}
+
+// having appends the peers that are as wanted, in the order of their coming.
+// Hub.mu is held.
+func (h *Hub) having(wanted func(*Session) bool, list []*Session) []*Session {
+	from := len(list)
+	for s := range h.sessions {
+		if s.registered && wanted(s) {
+			list = append(list, s)
+		}
+	}
+	slices.SortFunc(list[from:], func(a, b *Session) int { return cmp.Compare(a.number, b.number) })
+	return list
+}
+
+// tell tells the handler of this peer, once.
+func (s *Session) tell(hd *Session, fl *flusher) {
+	if hd == s {
+		return
+	}
+	s.announce.Lock()
+	defer s.announce.Unlock()
+	if s.gone || s.told == hd {
+		return
+	}
+	s.told = hd
+	b := append(s.appendPeer(append(make([]byte, 0, 256), "[:sente-lite/open "...)), ']')
+	hd.put(&packet{edn: b, kind: kindOwed}, fl)
+}
+
+// tellClose tells the handler that this peer has gone, after everything else.
+func (s *Session) tellClose(r Reason, fl *flusher) {
+	s.announce.Lock()
+	defer s.announce.Unlock()
+	s.gone = true
+	hd := s.told
+	if hd == nil {
+		return
+	}
+	b := append(append(make([]byte, 0, 128), "[:sente-lite/close {"...), s.edn...)
+	b = AppendString(append(b, " :reason "...), r.Text)
+	b = strconv.AppendUint(append(b, " :code "...), uint64(r.Code), 10)
+	hd.put(&packet{edn: append(b, "}]"...), kind: kindOwed}, fl)
+}
+
+// appendPeer appends the map that describes this peer.
+func (s *Session) appendPeer(b []byte) []byte {
+	b = append(append(b, '{'), s.edn...)
+	b = append(append(b, " :role :"...), s.role...)
+	b = append(append(b, " :transport :"...), s.info.Transport...)
+	b = strconv.AppendInt(append(b, " :since "...), s.since, 10)
+	s.mu.Lock()
+	events, bytes := s.q.events, s.q.bytes
+	s.mu.Unlock()
+	b = strconv.AppendInt(append(b, " :queue {:size "...), int64(events), 10)
+	b = strconv.AppendInt(append(b, " :bytes "...), int64(bytes), 10)
+	b = s.probe.appendRTT(append(b, "} :rtt-ms "...))
+	return append(b, " :away-ms nil}"...)
+}
+
+// appendMillis appends microseconds as milliseconds.
+func appendMillis(b []byte, micros int64) []byte {
+	return strconv.AppendFloat(b, float64(micros)/1000, 'f', 3, 64)
+}

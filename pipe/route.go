@@ -1,0 +1,193 @@
+package pipe
+
+import (
+	"bytes"
+	"fmt"
+)
+
+// route brings an event or call that is nobody's own to the handler, or where
+// the relay rules say.
+func (h *Hub) route(s *Session, i Item) {
+	h.mu.RLock()
+	hd := h.handler
+	h.mu.RUnlock()
+	switch {
+	case hd == s:
+		s.refuse(i.Call, &Error{Category: NotFound, Code: "no-taker", Event: string(i.Name),
+			Msg:  "nothing takes :" + string(i.Name) + " from the handler: what no module takes goes to the handler, and that is you",
+			Hint: "to reach a peer, wrap it: [:sente-lite/send {:to \"uid\" :event [:" + string(i.Name) + " …]}]"})
+	case hd != nil:
+		s.tell(hd, &s.fl)
+		s.deliver(i, append(s.aim[:0], hd))
+	default:
+		h.relay(s, i)
+	}
+}
+
+// relay is route while there is no handler.
+func (h *Hub) relay(s *Session, i Item) {
+	set := h.settings.Load()
+	for _, r := range set.Relay {
+		if !Match(r.Event, string(i.Name)) {
+			continue
+		}
+		to, bad := h.resolve(r.To, nil, s.aim[:0])
+		if bad != nil {
+			s.refuse(i.Call, bad)
+			return
+		}
+		s.deliver(i, to)
+		return
+	}
+	s.refuse(i.Call, &Error{Category: Unavailable, Code: "no-handler", Event: string(i.Name), Retry: true,
+		Msg:  "nothing takes :" + string(i.Name) + ": there is no handler, and no :relay rule matches",
+		Hint: "connect a handler (a parent, or an owner whose hello says :handler true), or configure :relay [{:event :" + string(i.Name) + " :to :all}]"})
+}
+
+// deliver wraps an event of this peer in recv for others. A call is passed on,
+// and the first reply answers it.
+func (s *Session) deliver(i Item, to []*Session) {
+	defer func() {
+		clear(to)
+		s.aim = to[:0]
+	}()
+	if i.Shape == ShapeEvent {
+		p := packet{edn: s.appendRecv(make([]byte, 0, len(s.edn)+len(i.Event)+40), i.Event)}
+		for _, t := range to {
+			s.sendTo(t, &p, i.Name)
+		}
+		return
+	}
+	if len(to) == 0 {
+		s.refuse(i.Call, &Error{Category: Unavailable, Code: "nobody-there", Event: string(i.Name), Retry: true,
+			Msg: "the :relay rule for :" + string(i.Name) + " reaches nobody right now"})
+		return
+	}
+	bad := s.hub.calls.pass(s, i.Call, s.hub.settings.Load().Flow.CallTimeout, to, func(cb []byte) *packet {
+		b := append(make([]byte, 0, len(s.edn)+len(i.Event)+60), '[')
+		b = append(append(s.appendRecv(b, i.Event), ' '), cb...)
+		return &packet{edn: append(b, ']')}
+	})
+	if bad != nil {
+		s.refuse(i.Call, bad)
+	}
+}
+
+// appendRecv writes the wrapper around the event's bytes.
+func (s *Session) appendRecv(b, event []byte) []byte {
+	b = append(append(b, "[:sente-lite/recv {"...), s.edn...)
+	return append(append(append(b, " :event "...), event...), "}]"...)
+}
+
+// sendTo puts an event into a peer's queue, and tells this peer if it was
+// refused there.
+func (s *Session) sendTo(t *Session, p *packet, name []byte) (Status, int, error) {
+	status, size, err := t.put(p, &s.fl)
+	switch {
+	case err == errGone:
+	case err != nil:
+		e := *asError(err)
+		e.Event = string(name)
+		s.refuse(nil, &e)
+	case status == StatusBackpressure:
+		s.hub.Stats.Backpressure.Add(1)
+		s.news.refused(s, t, name, size)
+	default:
+		s.hub.Stats.Sent.Add(1)
+	}
+	return status, size, err
+}
+
+// sendToClient handles [:msg/send-to-client {:to-uid :message}].
+func (s *Session) sendToClient(i Item) {
+	to, ok1 := field(i, ":to-uid")
+	msg, ok2 := field(i, ":message")
+	uid, err := Unquote(to)
+	if !ok1 || !ok2 || err != nil {
+		s.refuse(i.Call, badData(i, "{:to-uid \"uid\" :message any}"))
+		return
+	}
+	h := s.hub
+	if s.role == RoleClient && !h.settings.Load().Policy.SendToClient.Allows(uid) {
+		s.refuse(i.Call, forbidden(i, "the :policy of this sidecar does not let clients send to "+short(to)))
+		return
+	}
+	targets, bad := h.resolve(to, nil, s.aim[:0])
+	if bad != nil {
+		bad.Event = string(i.Name)
+		s.refuse(i.Call, bad)
+		return
+	}
+	b := append(make([]byte, 0, len(s.uid)+len(msg)+48), "[:msg/receive {:from-uid "...)
+	b = append(append(AppendString(b, s.uid), " :message "...), msg...)
+	s.sendAll(i, &packet{edn: append(b, "}]"...)}, targets)
+}
+
+// sendAll sends one packet to many. A call's reply says how it went; a plain
+// event's sender hears of refusals only.
+func (s *Session) sendAll(i Item, p *packet, to []*Session) {
+	worst, largest := StatusOK, 0
+	var failed *Error
+	for _, t := range to {
+		var status Status
+		var size int
+		var err error
+		if i.Call == nil {
+			status, size, err = s.sendTo(t, p, i.Name)
+		} else if status, size, err = t.put(p, &s.fl); err == nil && status == StatusOK {
+			s.hub.Stats.Sent.Add(1)
+		}
+		if err != nil && err != errGone {
+			failed = asError(err)
+		}
+		if status == StatusBackpressure {
+			worst = status
+		}
+		largest = max(largest, size)
+	}
+	n := len(to)
+	clear(to)
+	s.aim = to[:0]
+	switch {
+	case i.Call == nil:
+	case failed != nil:
+		s.refuse(i.Call, failed)
+	default:
+		s.answer(i.Call, fmt.Appendf(nil, "{:status :%s :queue-size %d :peers %d}", worst, largest, n))
+	}
+}
+
+// field finds a key in the data of an event.
+func field(i Item, key string) ([]byte, bool) {
+	if i.Body == nil || Kind(i.Body) != KindMap {
+		return nil, false
+	}
+	return Lookup(i.Body, key)
+}
+
+func badData(i Item, want string) *Error {
+	got := "nothing"
+	if i.Body != nil {
+		got = short(i.Body)
+	}
+	return &Error{Category: Incorrect, Code: "bad-data", Event: string(i.Name),
+		Msg: fmt.Sprintf("the data of :%s must be %s, not %s", i.Name, want, got)}
+}
+
+func forbidden(i Item, why string) *Error {
+	return &Error{Category: Forbidden, Code: "forbidden", Event: string(i.Name), Msg: why}
+}
+
+// full is the error of a peer whose queue has no room.
+func (h *Hub) full(t *Session, status Status, size int) *Error {
+	f := &h.settings.Load().Flow
+	return &Error{Category: Busy, Code: "backpressure", Retry: true,
+		Msg:  fmt.Sprintf("%q has %d events queued and does not take more: the limit is %d events or %d bytes", t.uid, size, f.MaxBufferSize, f.MaxBufferBytes),
+		Hint: "wait until it has read, or raise :flow :max-buffer-size",
+		Data: string(AppendString(fmt.Appendf(nil, "{:status :%s :queue-size %d :uid ", status, size), t.uid)) + "}"}
+}
+
+// reserved reports whether an event's name belongs to the link itself.
+func reserved(name []byte) bool {
+	return bytes.HasPrefix(name, nsChsk) || string(name) == "batch/events"
+}
