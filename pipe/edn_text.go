@@ -24,7 +24,7 @@ func Unquote(lit []byte) (string, error) {
 		case '"':
 			return "", syntaxError(lit, i+1, "found a quote inside the string, expected \\\"", nil)
 		case '\\':
-			// The closing quote is within what escape may look at.
+			// The closing quote is within what escapeLen may look at.
 			n, msg := escapeLen(lit[i+1:])
 			if n == 0 || i+n > len(in) {
 				if msg == "" {
@@ -44,7 +44,7 @@ func Unquote(lit []byte) (string, error) {
 	return string(out), nil
 }
 
-// unescape returns the character of the valid escape of n bytes that w begins
+// unescapeRune returns the character of the valid escape of n bytes that w begins
 // with, and its length: of both, where two escapes are a surrogate pair.
 func unescapeRune(w []byte, n int) (rune, int) {
 	switch c := w[1]; c {

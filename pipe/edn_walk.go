@@ -1,6 +1,10 @@
 package pipe
 
-import "bytes"
+import (
+	"bytes"
+	"encoding/binary"
+	"math/bits"
+)
 
 // What follows walks text that Check has accepted and trusts it: it looks for
 // brackets, quotes, backslashes and comments only.
@@ -210,7 +214,7 @@ func sameKey(elem, ns []byte, key string) bool {
 	return len(key) == n+1+len(elem) && key[:n] == string(ns) && key[n] == '/' && key[n+1:] == string(elem)
 }
 
-// bare returns v without leading metadata.
+// ednBare returns v without leading metadata.
 func ednBare(v []byte) []byte {
 	for {
 		switch {
@@ -226,7 +230,7 @@ func ednBare(v []byte) []byte {
 	}
 }
 
-// gap returns where the next value begins at or behind i, past blanks, comments
+// ednGap returns where the next value begins at or behind i, past blanks, comments
 // and discards; len(b) if there is none.
 func ednGap(b []byte, i int) int {
 	for i < len(b) {
@@ -253,18 +257,13 @@ func ednGap(b []byte, i int) int {
 	return i
 }
 
-// skip returns the end of the value that begins at i. It does not recur: a
+// ednSkip returns the end of the value that begins at i. It does not recur: a
 // prefix only adds to the number of values that are still to come.
 func ednSkip(b []byte, i int) int {
-	for open, due := 0, 1; i < len(b); {
+	for due := 1; i < len(b); {
 		switch ednClass[b[i]] {
 		case clsOpen:
-			open++
-			i++
-			continue
-		case clsShut:
-			open--
-			i++
+			i = collectionEnd(b, i+1)
 		case clsQuote:
 			i = textEnd(b, i+1)
 		case clsBackslash:
@@ -277,24 +276,19 @@ func ednSkip(b []byte, i int) int {
 			continue
 		case clsCaret:
 			i++
-			if open == 0 {
-				due++
-			}
+			due++
 			continue
 		case clsHash:
-			switch next := b[min(i+1, len(b)-1)]; next {
+			switch b[min(i+1, len(b)-1)] {
 			case '"':
 				i = textEnd(b, i+2)
+			case '{':
+				i = collectionEnd(b, i+2)
 			case '#':
 				i = tokenEndIn(b, i+2)
 			case '_', '^':
 				i += 2
-				if open == 0 {
-					due++
-				}
-				continue
-			case '{':
-				i++
+				due++
 				continue
 			default: // a tag, or the namespace of a map: one value still follows
 				i = tokenEndIn(b, i+1)
@@ -311,19 +305,47 @@ func ednSkip(b []byte, i int) int {
 		case clsSign:
 			if i+1 < len(b) && ednClass[b[i+1]] == clsDigit {
 				i = numberEnd(b, i)
-				break
+			} else {
+				i = tokenEndIn(b, i)
 			}
-			i = tokenEndIn(b, i)
 		default:
 			i = tokenEndIn(b, i)
 		}
-		if open == 0 {
-			if due--; due == 0 {
-				return i
-			}
+		if due--; due == 0 {
+			return i
 		}
 	}
 	return len(b)
+}
+
+// collectionEnd returns what is behind the closing bracket of the collection
+// that i is in. Tokens need not be told apart there.
+func collectionEnd(b []byte, i int) int {
+	for open := 1; ; {
+		for i < len(b) && ednClass[b[i]] <= clsBlank {
+			i++
+		}
+		if i >= len(b) {
+			return len(b)
+		}
+		switch ednClass[b[i]] {
+		case clsOpen:
+			open++
+		case clsShut:
+			if open--; open == 0 {
+				return i + 1
+			}
+		case clsQuote:
+			i = textEnd(b, i+1)
+			continue
+		case clsBackslash:
+			i++ // what follows is no bracket, whatever it looks like
+		case clsSemicolon:
+			i = commentEnd(b, i)
+			continue
+		}
+		i++
+	}
 }
 
 // tokenEndIn returns the end of the symbol or keyword that i is in.
@@ -354,13 +376,20 @@ func numberEnd(b []byte, i int) int {
 // textEnd returns what is behind the closing quote of the string that i is in.
 func textEnd(b []byte, i int) int {
 	for i < len(b) {
-		switch b[i] {
-		case '"':
-			return i + 1
-		case '\\':
+		for len(b)-i >= 8 {
+			if stop := textStop(binary.LittleEndian.Uint64(b[i:])); stop != 0 {
+				i += bits.TrailingZeros64(stop) >> 3
+				break
+			}
+			i += 8
+		}
+		for i < len(b) && b[i] != '"' && b[i] != '\\' {
 			i++
 		}
-		i++
+		if i < len(b) && b[i] == '"' {
+			return i + 1
+		}
+		i += 2
 	}
 	return len(b)
 }

@@ -65,10 +65,6 @@ func (s *Session) first(i Item) (done bool, err error) {
 		}
 		bad.Event = "sente-lite/hello"
 		s.refuse(i.Call, bad)
-		if hello.Config != nil && s.info.Parent {
-			s.shut(Reason{CloseProtocol, "bad configuration"})
-			return true, bad
-		}
 		return true, nil
 	}
 	return true, s.greet(hello)
@@ -144,7 +140,11 @@ func (s *Session) greet(hello Hello) error {
 	}
 	if bad != nil {
 		s.refuse(nil, bad)
-		s.shut(Reason{CloseProtocol, bad.Msg})
+		reason := Reason{CloseProtocol, bad.Msg}
+		if s.info.Parent {
+			reason.Code = CloseNormal // the end of the process says the rest
+		}
+		s.shut(reason)
 		return bad
 	}
 	if s.claimed() == RoleClient && h.Full() {
@@ -174,13 +174,19 @@ func (s *Session) greet(hello Hello) error {
 		greeting = &packet{edn: fmt.Appendf(nil, "[:sente-lite/ready %s]", data), kind: kindOwed}
 	}
 	s.greeted = true
+	s.lastInput.Store(now())
+	// In this order: the handler hears of a peer before that can know that it
+	// is one, and whoever sees a greeting is there for others.
+	if hd := h.currentHandler(); hd != nil {
+		s.tell(hd, &s.fl)
+	}
 	if _, _, err := s.put(greeting, &s.fl); err != nil {
 		return err
 	}
-	s.turn()
 	s.packer = packer // from the message after
-	s.lastInput.Store(now())
-	h.register(s)
+	if hd := h.register(s); hd != nil {
+		s.tell(hd, &s.fl)
+	}
 	if s.info.Heartbeat || hello.Ping {
 		s.probe.start(s)
 	}
@@ -212,13 +218,28 @@ func (s *Session) name() string {
 // welcome is the map of ready, or the handshake's data.
 func (s *Session) welcome(hello Hello) []byte {
 	h := s.hub
-	f := &h.settings.Load().Flow
 	b := AppendString([]byte("{:uid "), s.uid)
 	b = AppendString(append(b, " :session "...), s.token)
-	b = append(b, " :seen 0 :version "...)
-	b = AppendString(b, h.cfg.Version)
+	b = append(b, " :seen 0 "...)
+	b = h.appendSelf(b, s.role == RoleOwner && s.info.Upgraded == nil)
+	b = append(b, " :recovered? false :missed "...)
+	if hello.Session == "" {
+		return append(b, "0}"...)
+	}
+	return append(b, "nil :reason :unknown}"...)
+}
+
+// Ready is the :sente-lite/ready of a sidecar without a parent, for its stdout.
+func (h *Hub) Ready() []byte {
+	return append(h.appendSelf([]byte("[:sente-lite/ready {"), true), "}]"...)
+}
+
+// appendSelf appends what there is to know about this sidecar: for owners, or
+// for everybody.
+func (h *Hub) appendSelf(b []byte, owner bool) []byte {
+	b = AppendString(append(b, ":version "...), h.cfg.Version)
 	b = fmt.Appendf(b, " :protocol %d :now %d", Protocol, now())
-	if s.role == RoleOwner && s.info.Upgraded == nil {
+	if owner {
 		b = fmt.Appendf(b, " :pid %d :listen [", os.Getpid())
 		if h.cfg.Listening != nil {
 			for n, a := range h.cfg.Listening() {
@@ -230,13 +251,9 @@ func (s *Session) welcome(hello Hello) []byte {
 		}
 		b = append(b, "] :modules []"...)
 	}
-	b = fmt.Appendf(b, " :limits {:max-message-bytes %d :max-depth %d :max-buffer-size %d :max-buffer-bytes %d :call-timeout-ms %d :ws-kalive-ms %d :ws-ping-timeout-ms %d}",
+	f := &h.settings.Load().Flow
+	return fmt.Appendf(b, " :limits {:max-message-bytes %d :max-depth %d :max-buffer-size %d :max-buffer-bytes %d :call-timeout-ms %d :ws-kalive-ms %d :ws-ping-timeout-ms %d}",
 		f.MaxMessageBytes, f.MaxDepth, f.MaxBufferSize, f.MaxBufferBytes, f.CallTimeout.Milliseconds(), f.KeepAlive.Milliseconds(), f.PingTimeout.Milliseconds())
-	b = append(b, " :recovered? false :missed "...)
-	if hello.Session == "" {
-		return append(b, "0}"...)
-	}
-	return append(b, "nil :reason :unknown}"...)
 }
 
 func randomHex(n int) string {

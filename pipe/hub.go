@@ -145,6 +145,12 @@ func (h *Hub) Attach(c Conn) bool {
 	return h.life.run(func() { h.Run(c) }, true)
 }
 
+// Serves is Attach for who wants to know why the session ended: nil after a
+// clean end.
+func (h *Hub) Serves(c Conn, ended func(error)) bool {
+	return h.life.run(func() { ended(h.Run(c)) }, true)
+}
+
 // Run runs a Session on c until c ends, and returns why.
 func (h *Hub) Run(c Conn) error {
 	s := newSession(h, c)

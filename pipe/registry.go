@@ -6,9 +6,9 @@ import (
 	"strconv"
 )
 
-// register gives a greeted peer its place. Its handler hears of it before
-// anything that it says.
-func (h *Hub) register(s *Session) {
+// register gives a greeted peer its place, and returns the handler that is to
+// hear of it before anything that it says.
+func (h *Hub) register(s *Session) *Session {
 	h.mu.Lock()
 	s.registered = true
 	h.users[s.uid] = append(h.users[s.uid], s)
@@ -19,9 +19,13 @@ func (h *Hub) register(s *Session) {
 	h.mu.Unlock()
 	h.Stats.Opened.Add(1)
 	h.log.Debug("peer opened", "uid", s.uid, "role", s.role, "transport", s.info.Transport, "remote", s.info.Remote)
-	if hd != nil {
-		s.tell(hd, &s.fl)
-	}
+	return hd
+}
+
+func (h *Hub) currentHandler() *Session {
+	h.mu.RLock()
+	defer h.mu.RUnlock()
+	return h.handler
 }
 
 // unregister takes a peer that has ended out, and tells the handler last.

@@ -8,9 +8,7 @@ import (
 // route brings an event or call that is nobody's own to the handler, or where
 // the relay rules say.
 func (h *Hub) route(s *Session, i Item) {
-	h.mu.RLock()
-	hd := h.handler
-	h.mu.RUnlock()
+	hd := h.currentHandler()
 	switch {
 	case hd == s:
 		s.refuse(i.Call, &Error{Category: NotFound, Code: "no-taker", Event: string(i.Name),

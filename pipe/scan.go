@@ -147,7 +147,8 @@ func (s *scanner) result(b []byte, st scanStatus, lim Limits) (start, end int, e
 		}
 		return start, len(b), io.ErrUnexpectedEOF
 	}
-	return s.begun(), s.at, s.syntaxError(b, st)
+	e := s.syntaxError(b, st)
+	return e.Offset, e.Offset, e
 }
 
 // begun returns where the unfinished value begins, len(b) if there is none.

@@ -71,7 +71,7 @@ func feed(t *testing.T, b []byte, cuts uint64, lim Limits, start, end int, err e
 		cuts = cuts>>3 | cuts<<61
 		gotStart, gotEnd, got := s.Feed(b[:n:n], false)
 		if got == io.ErrUnexpectedEOF {
-			if err == nil && n > end {
+			if err == nil && n > end+2 { // what ends a token may be a blank of three bytes
 				t.Fatalf("not complete after %d bytes, though %d are enough", n, end)
 			}
 			if gotStart > n || err == nil && gotStart > start {
@@ -79,7 +79,7 @@ func feed(t *testing.T, b []byte, cuts uint64, lim Limits, start, end int, err e
 			}
 			continue
 		}
-		if gotStart != start && err == nil || gotEnd != end && err == nil || !sameError(err, got) {
+		if gotStart != start || gotEnd != end || !sameError(err, got) {
 			t.Fatalf("Scan says %d, %d, %v; Feed of %d bytes %d, %d, %v", start, end, err, n, gotStart, gotEnd, got)
 		}
 		return

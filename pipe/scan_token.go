@@ -190,7 +190,7 @@ func checkNumber(w []byte) string {
 	return ""
 }
 
-// digits counts the ASCII digits of a radix at the beginning of w.
+// countDigits counts the ASCII digits of a radix at the beginning of w.
 func countDigits(w []byte, radix int) (n int) {
 	for n < len(w) && digitOf(w[n]) < radix {
 		n++
@@ -211,24 +211,14 @@ func digitOf(c byte) int {
 // text reads on in the string or regex that begins at tok, from i, to behind
 // its closing quote. Raw newlines and control characters may be in it.
 func (s *scanner) text(b []byte, tok, i int, regex bool) (int, scanStatus) {
-	const (
-		ones   = 0x0101010101010101
-		high   = 0x8080808080808080
-		quotes = '"' * ones
-		slants = '\\' * ones
-	)
 	for {
-		// Eight bytes at a time: the lowest high bit that is set in found marks
-		// the first quote, backslash or byte beyond ASCII.
 		for len(b)-i >= 8 {
 			w := binary.LittleEndian.Uint64(b[i:])
-			q, sl := w^quotes, w^slants
-			found := ((q-ones)&^q | (sl-ones)&^sl) & high
-			if w&high != 0 {
+			if w&highBits != 0 {
 				s.wide = true
 			}
-			if found != 0 {
-				i += bits.TrailingZeros64(found) >> 3
+			if stop := textStop(w); stop != 0 {
+				i += bits.TrailingZeros64(stop) >> 3
 				break
 			}
 			i += 8
@@ -268,7 +258,19 @@ func (s *scanner) text(b []byte, tok, i int, regex bool) (int, scanStatus) {
 	return i, scanShort
 }
 
-// escape returns the length of the escape in a string at whose backslash w
+const (
+	eachByte = 0x0101010101010101
+	highBits = 0x80 * eachByte
+)
+
+// textStop looks at eight bytes of a string at once: the lowest bit it sets is
+// in the first quote or backslash; 0 if there is none.
+func textStop(w uint64) uint64 {
+	q, sl := w^'"'*eachByte, w^'\\'*eachByte
+	return ((q-eachByte)&^q | (sl-eachByte)&^sl) & highBits
+}
+
+// escapeLen returns the length of the escape in a string at whose backslash w
 // begins, 0 if w is too short to tell.
 func escapeLen(w []byte) (n int, msg string) {
 	if len(w) < 2 {
@@ -467,6 +469,9 @@ func blankRune(w []byte, atEnd bool) (n int, known bool) {
 	if len(w) < 3 {
 		return 0, atEnd
 	}
+	if w[1]&0xc0 != 0x80 || w[2]&0xc0 != 0x80 {
+		return 0, true
+	}
 	switch r := rune(w[0]&0xf)<<12 | rune(w[1]&0x3f)<<6 | rune(w[2]&0x3f); {
 	case r == 0x2007: // does not break
 		return 0, true
@@ -476,7 +481,7 @@ func blankRune(w []byte, atEnd bool) (n int, known bool) {
 	return 0, true
 }
 
-// show quotes the beginning of what was found for a message.
+// ednShow quotes the beginning of what was found for a message.
 func ednShow(w []byte) string {
 	const most = 24
 	cut := ""

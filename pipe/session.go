@@ -93,6 +93,8 @@ func (s *Session) run() error {
 	if errors.Is(err, io.EOF) {
 		s.lastWords()
 		err = nil
+	} else if _, shut := s.isShut(); shut {
+		s.lastWords()
 	}
 	s.end(err)
 	return err

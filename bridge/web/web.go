@@ -1,0 +1,151 @@
+// Package web is the HTTP front door: one port for WebSockets, pages and the
+// JavaScript client.
+//
+// Every request passes the guard first (guard.go), then goes by its path
+// (Server.ServeHTTP). An upgrade that is let in becomes a pipe.Conn and the
+// hub's (upgrade.go); nothing behind it knows that it came over HTTP.
+package web
+
+import (
+	"context"
+	_ "embed"
+	"errors"
+	"io/fs"
+	"log/slog"
+	"net"
+	"net/http"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"github.com/sente-lite/sente-lite/pipe"
+	"github.com/sente-lite/sente-lite/pipe/transport"
+)
+
+// Config is what a Server is made of. Hub is required.
+type Config struct {
+	Hub      *pipe.Hub
+	Options  transport.Options // of the WebSockets
+	BasePath string            // "/" where empty; all paths stand under it
+	Pages    fs.FS             // served at the base path; nil: none
+	Headers  http.Header       // added to every page
+	Guard    Guard
+	Log      *slog.Logger
+}
+
+// A Server answers HTTP requests.
+type Server struct {
+	cfg   Config
+	base  string // without the slash at the end
+	guard atomic.Pointer[Guard]
+	pages http.Handler
+	js    asset
+}
+
+//go:embed client/sente-lite.js
+var clientJS []byte
+
+// New makes a Server. It does nothing until requests come.
+func New(cfg Config) *Server {
+	s := &Server{cfg: cfg, base: strings.TrimRight(cfg.BasePath, "/"), js: newAsset("sente-lite.js", clientJS)}
+	if s.cfg.Log == nil {
+		s.cfg.Log = slog.New(slog.DiscardHandler)
+	}
+	if cfg.Pages != nil {
+		s.pages = newPages(cfg.Pages, cfg.Headers)
+	}
+	s.SetGuard(cfg.Guard)
+	return s
+}
+
+// SetGuard replaces the guard for the requests that come from now on.
+func (s *Server) SetGuard(g Guard) { s.guard.Store(&g) }
+
+// What a request's head may take: a slow or a huge one ends there.
+const (
+	headTime  = 5 * time.Second
+	headBytes = 32 << 10
+)
+
+// Serve answers the requests that come over l until ctx ends, and returns once
+// no request is being answered. WebSockets live on: they are the hub's.
+func (s *Server) Serve(ctx context.Context, l net.Listener) error {
+	srv := &http.Server{
+		Handler:           s,
+		ReadHeaderTimeout: headTime,
+		ReadTimeout:       2 * headTime,
+		IdleTimeout:       60 * time.Second,
+		MaxHeaderBytes:    headBytes,
+		ErrorLog:          slog.NewLogLogger(s.cfg.Log.Handler(), slog.LevelDebug),
+	}
+	ended := make(chan struct{})
+	stop := context.AfterFunc(ctx, func() {
+		defer close(ended)
+		late, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
+		defer cancel()
+		if srv.Shutdown(late) != nil {
+			srv.Close()
+		}
+	})
+	err := srv.Serve(l)
+	if !stop() {
+		<-ended
+	} else {
+		srv.Close()
+	}
+	if errors.Is(err, http.ErrServerClosed) || errors.Is(err, net.ErrClosed) && ctx.Err() != nil {
+		return nil
+	}
+	return err
+}
+
+// reservedPaths may not be shadowed by pages (contract section 1).
+var reservedPaths = []string{"/ws", "/chsk", "/_nrepl", "/sente-lite.js", "/dashboard", "/healthz", "/readyz", "/metrics", "/blob"}
+
+func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	guard := s.guard.Load()
+	w.Header().Set("X-Content-Type-Options", "nosniff")
+	if problem := guard.host(r); problem != "" {
+		http.Error(w, problem, http.StatusMisdirectedRequest)
+		return
+	}
+	path, ok := strings.CutPrefix(r.URL.Path, s.base)
+	if !ok || path != "" && path[0] != '/' {
+		http.NotFound(w, r)
+		return
+	}
+	if path == "" {
+		http.Redirect(w, r, s.base+"/", http.StatusMovedPermanently)
+		return
+	}
+	if path == "/ws" || path == "/chsk" || path == "/" && isUpgrade(r) {
+		s.upgrade(w, r, guard)
+		return
+	}
+	if r.Method != http.MethodGet && r.Method != http.MethodHead {
+		if problem := guard.origin(r); problem != "" {
+			http.Error(w, "Unauthorized origin: "+problem, http.StatusForbidden)
+			return
+		}
+		w.Header().Set("Allow", "GET, HEAD")
+		http.Error(w, "only GET and HEAD are taken here", http.StatusMethodNotAllowed)
+		return
+	}
+	switch {
+	case path == "/sente-lite.js":
+		s.js.ServeHTTP(w, r)
+	case s.pages == nil || isReserved(path):
+		http.NotFound(w, r)
+	default:
+		http.StripPrefix(s.base, s.pages).ServeHTTP(w, r)
+	}
+}
+
+func isReserved(path string) bool {
+	for _, p := range reservedPaths {
+		if path == p || strings.HasPrefix(path, p+"/") {
+			return true
+		}
+	}
+	return false
+}

@@ -1,0 +1,73 @@
+package main
+
+import (
+	"bytes"
+	"errors"
+	"log/slog"
+	"math"
+	"strings"
+	"testing"
+	"time"
+	"unicode/utf8"
+
+	"github.com/alecthomas/kong"
+	"github.com/sente-lite/sente-lite/pipe"
+)
+
+func TestHelpFitsAScreen(t *testing.T) {
+	parser, err := kong.New(new(grammar), kong.Name("sente-lite"), kong.NoDefaultHelp())
+	if err != nil {
+		t.Fatal(err)
+	}
+	var check func(n *kong.Node)
+	check = func(n *kong.Node) {
+		var b bytes.Buffer
+		printHelp(&b, n)
+		if lines := strings.Count(b.String(), "\n"); lines > 24 {
+			t.Errorf("the help of %s has %d lines", n.FullPath(), lines)
+		}
+		for line := range strings.Lines(b.String()) {
+			if utf8.RuneCountInString(line) > 81 {
+				t.Errorf("the help of %s is wide: %s", n.FullPath(), line)
+			}
+		}
+		if n.Parent != nil {
+			name := strings.TrimPrefix(n.FullPath(), "sente-lite ")
+			if !strings.HasSuffix(b.String(), "\nExamples:\n  "+examples[name][0]+"\n  "+examples[name][1]+"\n") || examples[name][0] == "" {
+				t.Errorf("the help of %s does not end with two examples:\n%s", name, b.String())
+			}
+		}
+		for _, c := range n.Children {
+			check(c)
+		}
+	}
+	check(parser.Model.Node)
+}
+
+func TestEDNLog(t *testing.T) {
+	var b bytes.Buffer
+	level := new(slog.LevelVar)
+	log := newLogger(&b, "edn", level)
+	log.Debug("not said")
+	log = log.With("peer", "u1").WithGroup("link").With("n", 1)
+	log.Info("said \"it\"\n", "f", 1.0, "nan", math.NaN(), "big", uint64(math.MaxUint64), "ok", true, "none", nil,
+		"took", 25*time.Millisecond, "odd key", 'x', "err", errors.New("no\xffpe"), slog.Group("g", "a", -0.5), slog.Group("empty"))
+	line := b.String()
+	if strings.Count(line, "\n") != 1 || !strings.HasSuffix(line, "\n") {
+		t.Fatalf("got %q", line)
+	}
+	if _, err := pipe.Check([]byte(line), pipe.Limits{}); err != nil {
+		t.Fatalf("%s: %v", line, err)
+	}
+	_, rest, _ := strings.Cut(line, `-00:00" `)
+	want := `:level :info :msg "said \"it\"\n" :peer "u1" :link {:n 1 :f 1.0 :nan ##NaN :big 18446744073709551615 :ok true :none nil :took "25ms" "odd key" 120 :err "no` + "\uFFFD" + `pe" :g {:a -0.5}}}` + "\n"
+	if rest != want {
+		t.Errorf("\n got %swant %s", rest, want)
+	}
+	level.Set(slog.LevelWarn)
+	b.Reset()
+	log.Info("not said")
+	if b.Len() != 0 {
+		t.Errorf("got %s", b.String())
+	}
+}

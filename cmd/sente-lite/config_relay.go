@@ -1,0 +1,191 @@
+package main
+
+import (
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/sente-lite/sente-lite/pipe"
+	"github.com/sente-lite/sente-lite/pipe/pack"
+)
+
+// Relay rules: [{:event :chat/* :to T}], T as in :sente-lite/send (contract
+// section 4).
+type relayKind struct{}
+
+const allowedTarget = `a uid, a set of uids, :all, {:channel "c"}, {:client-id "c"} or {:role :client}`
+
+func (relayKind) allowed() string { return "a vector of rules, like [{:event :chat/* :to :all}]" }
+
+func (k relayKind) check(r *report, at keyPath, v any) (any, bool) {
+	all, ok := v.([]any)
+	if !ok {
+		return nil, r.wrong(at, v, k.allowed())
+	}
+	rules := []pipe.RelayRule{}
+	for i, m := range all {
+		at := at.then(i)
+		rule, isMap := m.(map[any]any)
+		if !isMap {
+			ok = r.wrong(at, m, "a rule, like {:event :chat/* :to :all}")
+			continue
+		}
+		fine := r.known(at, rule, "event", "to")
+		event, _ := rule[pack.Keyword("event")].(pack.Keyword)
+		if !isEventPattern(string(event)) {
+			fine = r.wrong(at.then(pack.Keyword("event")), rule[pack.Keyword("event")], "an event's name :chat/msg, all of a namespace :chat/* or all :*")
+		}
+		to, isTarget := target(rule[pack.Keyword("to")])
+		if !isTarget {
+			fine = r.wrong(at.then(pack.Keyword("to")), rule[pack.Keyword("to")], allowedTarget)
+		}
+		ok = ok && fine
+		rules = append(rules, pipe.RelayRule{Event: string(event), To: to})
+	}
+	return rules, ok
+}
+
+func isEventPattern(name string) bool {
+	if name == "*" {
+		return true
+	}
+	ns, rest, ok := strings.Cut(name, "/")
+	return ok && ns != "" && rest != "" && ns != "chsk" && ns != "sente-lite" && !strings.Contains(ns, "*")
+}
+
+// Target returns the text of a target.
+func target(v any) ([]byte, bool) {
+	switch v := v.(type) {
+	case string:
+		return pipe.AppendString(nil, v), v != ""
+	case pack.Keyword:
+		return []byte(":all"), v == "all"
+	case map[any]bool:
+		uids := []string{}
+		for m := range v {
+			s, ok := m.(string)
+			if !ok || s == "" {
+				return nil, false
+			}
+			uids = append(uids, string(pipe.AppendString(nil, s)))
+		}
+		return []byte("#{" + strings.Join(sorted(uids), " ") + "}"), len(uids) > 0
+	case map[any]any:
+		if len(v) != 1 {
+			return nil, false
+		}
+		for name, value := range v {
+			s, isText := value.(string)
+			switch role, _ := value.(pack.Keyword); {
+			case (name == pack.Keyword("channel") || name == pack.Keyword("client-id")) && isText && s != "":
+				dst := append([]byte("{:"), name.(pack.Keyword)...)
+				return append(pipe.AppendString(append(dst, ' '), s), '}'), true
+			case name == pack.Keyword("role") && (role == "client" || role == "owner"):
+				return []byte("{:role :" + string(role) + "}"), true
+			}
+		}
+	}
+	return nil, false
+}
+
+// A token as it is written. Exactly one of the first three says where the
+// secret is.
+type tokenSpec struct {
+	Env, File, Literal string
+	Claim              pipe.Claim
+
+	at keyPath
+}
+
+type tokensKind struct{}
+
+func (tokensKind) allowed() string {
+	return `a vector of tokens, like [{:token-env "CHAT_TOKEN" :uid "bob"}]`
+}
+
+func (k tokensKind) check(r *report, at keyPath, v any) (any, bool) {
+	all, ok := v.([]any)
+	if !ok {
+		return nil, r.add(at, "found %s; allowed: %s", whatIs(v), k.allowed())
+	}
+	specs := []tokenSpec{}
+	for i, m := range all {
+		at := at.then(i)
+		fields, isMap := m.(map[any]any)
+		if !isMap {
+			ok = r.add(at, "found %s; allowed: a map, like {:token-env \"CHAT_TOKEN\"}", whatIs(m))
+			continue
+		}
+		fine := r.known(at, fields, "token-env", "token-file", "token", "uid", "role")
+		spec := tokenSpec{at: at, Claim: pipe.Claim{Role: pipe.RoleClient}}
+		sources := 0
+		for name, field := range map[pack.Keyword]*string{"token-env": &spec.Env, "token-file": &spec.File, "token": &spec.Literal} {
+			value, said := fields[name]
+			if !said {
+				continue
+			}
+			sources++
+			var isText bool
+			if *field, isText = value.(string); !isText || *field == "" {
+				fine = r.add(at.then(name), "found %s; allowed: a string that is not empty", whatIs(value))
+			}
+		}
+		if sources != 1 {
+			fine = r.add(at, "found %s of :token-env, :token-file and :token; allowed: exactly one", strconv.Itoa(sources))
+		}
+		if _, said := fields[pack.Keyword("token")]; said && r.flag {
+			fine = r.add(at.then(pack.Keyword("token")), "a secret never comes from a flag, where others can read it; allowed: :token-env or :token-file")
+		}
+		if uid, said := fields[pack.Keyword("uid")]; said {
+			s, isText := uid.(string)
+			if !isText || s == "" || len(s) > 256 || reservedUID(s) {
+				fine = r.wrong(at.then(pack.Keyword("uid")), uid, `a string of up to 256 bytes, but not "owner", "conn-…" or "unix:…", which the sidecar gives itself`)
+			}
+			spec.Claim.UID = s
+		}
+		if role, said := fields[pack.Keyword("role")]; said {
+			name, isRole := (oneOf{"client", "owner"}).check(r, at.then(pack.Keyword("role")), role)
+			if fine = fine && isRole; isRole {
+				spec.Claim.Role = pipe.Role(name.(string))
+			}
+		}
+		ok = ok && fine
+		specs = append(specs, spec)
+	}
+	return specs, ok
+}
+
+func reservedUID(uid string) bool {
+	return uid == string(pipe.RoleOwner) || strings.HasPrefix(uid, "conn-") || strings.HasPrefix(uid, "unix:")
+}
+
+// WhatIs names what a value is, for errors that must not show it.
+func whatIs(v any) string {
+	switch v := v.(type) {
+	case nil:
+		return "nil"
+	case string:
+		if v == "" {
+			return "an empty string"
+		}
+		return "a string"
+	case int64, float64:
+		return "a number"
+	case bool:
+		return "a boolean"
+	case pack.Keyword:
+		return "a keyword"
+	case pack.Symbol:
+		return "a symbol"
+	case []any:
+		return "a vector"
+	case map[any]bool:
+		return "a set"
+	}
+	return "a map"
+}
+
+func sorted(s []string) []string {
+	slices.Sort(s)
+	return s
+}

@@ -1,0 +1,110 @@
+package main
+
+import (
+	"fmt"
+	"os"
+	"strings"
+
+	"github.com/sente-lite/sente-lite/pipe"
+)
+
+// A token file larger than this is another file.
+const maxTokenFile = 64 << 10
+
+// Together resolves the tokens and checks what only shows when all is known.
+func (l *Loader) together(cfg *Config) (wrong []problem) {
+	auth, problems := l.auth()
+	wrong = append(wrong, problems...)
+	cfg.Hub.Auth = auth
+
+	s := l.said["listen"]
+	s.by.to = &wrong
+	for i, a := range cfg.Listen {
+		at := pathOf("listen").then(i)
+		switch {
+		case auth != nil && len(auth.Tokens) > 0 || len(problems) > 0:
+		case a.Scheme == "tcp":
+			s.by.add(at, "%s needs tokens, as TCP knows no users; give :auth {:tokens [{:token-env \"NAME\"}]}, or listen on a Unix socket", a)
+		case !a.Loopback():
+			s.by.add(at, "%s can be reached from other machines and needs tokens; give :auth {:tokens [{:token-env \"NAME\"}]}, or listen on 127.0.0.1", a)
+		}
+	}
+
+	f := cfg.Hub.Flow
+	if f.MaxTotalBytes < int64(f.MaxBufferBytes) {
+		l.least(&wrong, "flow/max-total-bytes", f.MaxTotalBytes, "flow/max-buffer-bytes", int64(f.MaxBufferBytes))
+	}
+	return wrong
+}
+
+// Least reports a key that must not be less than another, at whichever of the
+// two was said.
+func (l *Loader) least(wrong *[]problem, name string, value int64, other string, least int64) {
+	at := name
+	s, ok := l.said[name]
+	if !ok {
+		at, s = other, l.said[other]
+	}
+	s.by.to = wrong
+	s.by.add(pathOf(at), "%s is %d; allowed: not less than %s, which is %d", pathOf(name), value, pathOf(other), least)
+}
+
+// Auth is nil where neither tokens nor :anonymous were said.
+func (l *Loader) auth() (*pipe.Auth, []problem) {
+	var wrong []problem
+	anonymous, _ := l.said["auth/anonymous"].value.(bool)
+	said := l.said["auth/tokens"]
+	specs, _ := said.value.([]tokenSpec)
+	if len(specs) == 0 {
+		return nil, nil
+	}
+	auth := &pipe.Auth{Anonymous: anonymous}
+	said.by.to = &wrong
+	for i, spec := range specs {
+		secret, err := l.secret(spec)
+		if err != nil {
+			said.by.add(spec.at, "%v", err)
+			continue
+		}
+		for _, other := range auth.Tokens {
+			if other.Secret == secret {
+				said.by.add(spec.at, "the same token stands there twice; allowed: each once")
+			}
+		}
+		auth.Tokens = append(auth.Tokens, pipe.Token{Secret: secret, Claim: specs[i].Claim})
+	}
+	return auth, wrong
+}
+
+// Secret finds a token. No error has any of it.
+func (l *Loader) secret(spec tokenSpec) (string, error) {
+	var secret, where string
+	switch {
+	case spec.Literal != "":
+		return spec.Literal, nil
+	case spec.Env != "":
+		var ok bool
+		where = "the variable " + spec.Env
+		if secret, ok = l.environ(spec.Env); !ok {
+			return "", fmt.Errorf("%s is not set; it should have the token", where)
+		}
+	default:
+		where = "the file " + spec.File
+		info, err := os.Stat(spec.File)
+		if err != nil {
+			return "", fmt.Errorf("%s cannot be read; it should have the token", where)
+		}
+		if !info.Mode().IsRegular() || info.Size() > maxTokenFile {
+			return "", fmt.Errorf("%s is no file with a token: it is larger than %d bytes or no plain file", where, maxTokenFile)
+		}
+		text, err := os.ReadFile(spec.File)
+		if err != nil {
+			return "", fmt.Errorf("%s cannot be read; it should have the token", where)
+		}
+		secret = strings.TrimSuffix(strings.TrimSuffix(string(text), "\n"), "\r")
+	}
+	if secret == "" {
+		return "", fmt.Errorf("%s is empty; it should have the token", where)
+	}
+	return secret, nil
+}

@@ -1,0 +1,16 @@
+// Command sente-lite joins Babashka scripts, browsers and programs by events:
+// a sidecar of one script on its stdin and stdout, or a server of its own.
+// "sente-lite --help" says how.
+package main
+
+import "os"
+
+func main() {
+	os.Exit(run(os.Args[1:], system{
+		Stdin:    os.Stdin,
+		Stdout:   os.Stdout,
+		Stderr:   os.Stderr,
+		Environ:  os.Environ(),
+		Terminal: isTerminal(os.Stdin),
+	}))
+}

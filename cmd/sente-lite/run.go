@@ -1,0 +1,251 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"sync"
+
+	"github.com/sente-lite/sente-lite/pipe"
+	"github.com/sente-lite/sente-lite/pipe/pack"
+	"github.com/sente-lite/sente-lite/pipe/transport"
+)
+
+// A sidecar is one run: the hub, what it listens on, and the configuration that
+// holds right now.
+type sidecar struct {
+	*cliContext
+	hub *pipe.Hub
+
+	mu    sync.Mutex // guards cliContext's Config, and what follows
+	doors *doors     // nil until start
+}
+
+func newSidecar(c *cliContext, parent bool) *sidecar {
+	s := &sidecar{cliContext: c}
+	hc := pipe.HubConfig{
+		Version:   version,
+		Packers:   []pipe.Packer{pack.JSON},
+		Log:       c.Logger,
+		Listening: s.listening,
+		Configure: s.configure,
+	}
+	if parent {
+		hc.Start = s.parentHello
+	}
+	s.hub = pipe.NewHub(hc, hubSettings(c.Config))
+	return s
+}
+
+func hubSettings(c *Config) pipe.Settings {
+	set := c.Hub
+	set.Shutdown = c.Shutdown
+	return set
+}
+
+// options are those of every transport.
+func (s *sidecar) options() transport.Options {
+	return transport.Options{Limits: s.Config.Hub.Flow.Limits(), Budget: s.hub}
+}
+
+// runPipe is the sidecar of a parent on stdin and stdout. Nothing starts before
+// the parent's first value.
+func runPipe(c *cliContext) int {
+	death := watchSignals(c.Logger)
+	defer death.stop()
+	s := newSidecar(c, true)
+	conn, err := transport.Stdio(s.options())
+	if err != nil {
+		fmt.Fprintf(c.Stderr, "sente-lite: %v\n", err)
+		return exitFailed
+	}
+	ended := make(chan error, 1)
+	if !s.hub.Serves(conn, func(err error) { ended <- err }) {
+		return exitFailed
+	}
+	select {
+	case err = <-ended:
+	case <-death.asked:
+		s.stop()
+		<-ended
+		return exitDone
+	}
+	s.stop()
+	return s.exitCode(err)
+}
+
+// exitCode is that of a parent's session that ended with err.
+func (s *sidecar) exitCode(err error) int {
+	var bad *pipe.Error
+	var closed pipe.Closed
+	switch {
+	case errors.As(err, &bad):
+		fmt.Fprintf(s.Stderr, "sente-lite: %s\n", bad.Msg)
+		if bad.Code == "bad-config" {
+			return exitUsage
+		}
+		return exitFailed
+	case errors.As(err, &closed) && closed.Code != pipe.CloseShutdown:
+		fmt.Fprintf(s.Stderr, "sente-lite: stdin: %s\n", closed.Text)
+		return exitFailed
+	case err != nil && !errors.Is(err, io.EOF):
+		s.Logger.Info("the parent has gone", "error", err)
+	}
+	return exitDone
+}
+
+// runServe runs without a parent, until a signal.
+func runServe(c *cliContext) int {
+	return serve(c, serveDefaults, nil)
+}
+
+// serve listens, says so on stdout in one line, and waits for a signal. extra,
+// if set, runs beside it once it listens, until its context ends.
+func serve(c *cliContext, d defaults, extra func(context.Context, *sidecar) error) int {
+	death := watchSignals(c.Logger)
+	defer death.stop()
+	s := newSidecar(c, false)
+	if bad := s.start(d); bad != nil {
+		fmt.Fprintf(c.Stderr, "sente-lite: %s\n", bad.Msg)
+		if bad.Hint != "" {
+			fmt.Fprintf(c.Stderr, "  %s\n", bad.Hint)
+		}
+		if bad.Code == "bad-config" {
+			return exitUsage
+		}
+		return exitFailed
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	var beside sync.WaitGroup
+	code := exitDone
+	if extra != nil {
+		beside.Go(func() {
+			if err := extra(ctx, s); err != nil {
+				c.Logger.Error("the demo has ended", "error", err)
+			}
+		})
+	}
+	if _, err := fmt.Fprintf(c.Stdout, "%s\n", s.hub.Ready()); err != nil {
+		fmt.Fprintf(c.Stderr, "sente-lite: stdout: %v\n", err)
+		code = exitFailed
+	} else {
+		<-death.asked
+	}
+	cancel()
+	beside.Wait()
+	s.stop()
+	return code
+}
+
+// parentHello starts what the parent's hello asks for.
+func (s *sidecar) parentHello(h pipe.Hello) *pipe.Error {
+	if h.Config != nil {
+		cfg, err := s.Loader.Merge(":config", h.Config)
+		if err != nil {
+			return wireError(err)
+		}
+		s.mu.Lock()
+		s.Config = cfg
+		s.mu.Unlock()
+		s.LogLevel.Set(cfg.LogLevel)
+		s.hub.Configure(hubSettings(cfg))
+	}
+	return s.start(pipeDefaults)
+}
+
+// start listens.
+func (s *sidecar) start(d defaults) *pipe.Error {
+	pages, err := s.pages(d)
+	if err != nil {
+		return &pipe.Error{Category: pipe.NotFound, Code: "bad-config", Msg: err.Error()}
+	}
+	doors := newDoors(s, d, pages)
+	if bad := doors.open(s.Config, d); bad != nil {
+		doors.close()
+		return bad
+	}
+	s.mu.Lock()
+	s.doors = doors
+	s.mu.Unlock()
+	return nil
+}
+
+// pages is the folder of static files, confined to itself: nil for none.
+func (s *sidecar) pages(d defaults) (fs.FS, error) {
+	if d.pages != nil && !s.Config.StaticGiven {
+		return d.pages, nil
+	}
+	if s.Config.Static == "" {
+		return nil, nil
+	}
+	root, err := os.OpenRoot(s.Config.Static)
+	if err != nil {
+		if !s.Config.StaticGiven {
+			return nil, nil
+		}
+		return nil, fmt.Errorf(":static: %w; expected a folder of pages, or \"\" for none", err)
+	}
+	return root.FS(), nil
+}
+
+// stop ends everything in order: nothing new comes in, queues are flushed,
+// peers are closed.
+func (s *sidecar) stop() {
+	s.mu.Lock()
+	doors, wait := s.doors, s.Config.Shutdown
+	s.mu.Unlock()
+	if doors != nil {
+		doors.close()
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), wait)
+	defer cancel()
+	if err := s.hub.Shutdown(ctx); err != nil {
+		s.Logger.Warn("some peers did not take what was queued for them", "within", wait)
+	}
+}
+
+// listening returns the real addresses, for ready.
+func (s *sidecar) listening() []string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.doors == nil {
+		return nil
+	}
+	return s.doors.addresses()
+}
+
+// configure handles :sente-lite/configure.
+func (s *sidecar) configure(edn []byte) ([]byte, *pipe.Error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	cfg, hot, err := s.Loader.Configure(s.Config, edn)
+	if err != nil {
+		return nil, wireError(err)
+	}
+	s.Config = cfg
+	s.LogLevel.Set(cfg.LogLevel)
+	s.hub.Configure(hubSettings(cfg))
+	if s.doors != nil {
+		s.doors.guard(cfg)
+	}
+	b := []byte("{:changed [")
+	for i, k := range hot {
+		if i > 0 {
+			b = append(b, ' ')
+		}
+		b = append(b, k...)
+	}
+	s.Logger.Info("configured anew", "keys", hot)
+	return append(b, "]}"...), nil
+}
+
+func wireError(err error) *pipe.Error {
+	var bad *pipe.Error
+	if errors.As(err, &bad) {
+		return bad
+	}
+	return &pipe.Error{Category: pipe.Fault, Code: "fault", Msg: err.Error()}
+}

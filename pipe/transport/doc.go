@@ -1,0 +1,18 @@
+// Package transport makes pipe.Conns: from stdin and stdout, Unix sockets, TCP,
+// WebSockets, and memory for tests.
+//
+// Every Conn is made of three parts, and only the outer two differ:
+//
+//	link   moves bytes and never waits in tryWrite    raw descriptors, any net.Conn, memory
+//	conn   buffers both directions, joins frames, closes
+//	codec  finds messages in bytes, frames messages   frames, text, WebSocket
+//
+// A Conn that waits for input holds no buffer: one is taken from a pool once
+// bytes have arrived, and given back when all of them were read. The same goes
+// for output, which is held only while the other side is behind. So an idle
+// Conn costs its reader's stack and a few hundred bytes.
+//
+// Nothing here starts a goroutine for a Conn, with two exceptions that the Conn
+// itself owns: a WebSocket's pong that the other side would not take at once,
+// and the watch over the parent's process that belongs to Stdio.
+package transport

@@ -1,0 +1,26 @@
+package transport
+
+import "time"
+
+// A link moves bytes, in both directions at once. One goroutine reads, one at a
+// time writes; close and endRead may be called from any, any number of times,
+// and unblock the others.
+type link interface {
+	// read waits for bytes and puts them into in.space(). While it waits it
+	// calls in.idle(), if it can be woken without holding a buffer. It returns
+	// io.EOF at the end and errBudget if there was no space.
+	read(in *inbuf) error
+
+	// tryWrite makes one attempt. 0 and no error: the other side is behind.
+	tryWrite(p []byte) (int, error)
+
+	// write waits until at least one byte of p has been taken, or until timeout
+	// has passed, which is os.ErrDeadlineExceeded.
+	write(p []byte, timeout time.Duration) (int, error)
+
+	// endRead makes read return what has arrived already, then io.EOF.
+	endRead()
+
+	closeWrite() error
+	close() error
+}

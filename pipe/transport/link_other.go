@@ -1,0 +1,5 @@
+//go:build !unix
+
+package transport
+
+func newLink(h handle) link { return &netLink{h: h} }
