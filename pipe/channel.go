@@ -131,11 +131,11 @@ func (s *Session) publish(i Item) {
 		s.refuse(i.Call, forbidden(i, "the :policy of this sidecar does not let clients publish to "+short(id)))
 		return
 	}
-	data, ok := Lookup(i.Body, ":data")
-	if !ok {
+	f := fields(i, ":data", ":exclude-sender?")
+	data, others := f[0], f[1]
+	if data == nil {
 		data = []byte("nil")
 	}
-	others, _ := Lookup(i.Body, ":exclude-sender?")
 	to := s.aim[:0]
 	h.mu.RLock()
 	if ch := h.channels[string(id)]; ch != nil {

@@ -36,8 +36,9 @@ const maxCB = 64 // bytes
 // message was a call whose cb is good, Item.Call is set nevertheless, so that
 // the error can be its reply.
 func Split(b []byte, lim Limits) (Item, error) {
-	if v, outer, inner, ok := splitFast(b, lim.OrDefault()); ok {
-		return shapeOf(v, outer, inner)
+	var outer, inner vectorParts
+	if v, ok := splitFast(b, lim.OrDefault(), &outer, &inner); ok {
+		return shapeOf(v, &outer, &inner)
 	}
 	v, err := Check(b, lim)
 	if err != nil {
@@ -49,7 +50,7 @@ func Split(b []byte, lim Limits) (Item, error) {
 // SplitValue is Split for the text of a value that Check has accepted, such as
 // an item of a bundle. A bundle within a bundle is the caller's to refuse.
 func SplitValue(v []byte) (Item, error) {
-	outer, inner := vectorParts{}, vectorParts{}
+	var outer, inner vectorParts
 	if Kind(v) == KindVector && v[0] == '[' {
 		for c := Elements(v); outer.n <= len(outer.el) && c.more(); {
 			e, _ := c.Next()
@@ -62,7 +63,7 @@ func SplitValue(v []byte) (Item, error) {
 			}
 		}
 	}
-	return shapeOf(v, outer, inner)
+	return shapeOf(v, &outer, &inner)
 }
 
 // vectorParts are the first elements of a vector.
@@ -80,7 +81,7 @@ func (p *vectorParts) add(e []byte) {
 
 // splitFast checks a message that begins as it should and finds its parts in
 // the same pass. Whatever it leaves to others, it leaves without saying why.
-func splitFast(b []byte, lim Limits) (v []byte, outer, inner vectorParts, ok bool) {
+func splitFast(b []byte, lim Limits, outer, inner *vectorParts) (v []byte, ok bool) {
 	i := skipBlanks(b, 0)
 	if i == len(b) || b[i] != '[' || len(b) > lim.Bytes || lim.Depth < 2 {
 		return
@@ -90,17 +91,17 @@ func splitFast(b []byte, lim Limits) (v []byte, outer, inner vectorParts, ok boo
 	if at := s.i; at < len(b) && b[at] == '[' {
 		s.i++
 		s.max--
-		if !s.vector(b, &inner) {
+		if !s.vector(b, inner) {
 			return
 		}
 		s.max++
 		outer.add(b[at:s.i])
 	}
-	if !s.vector(b, &outer) || inner.n == 0 && outer.n > 0 && outer.el[0][0] == '[' {
+	if !s.vector(b, outer) || inner.n == 0 && outer.n > 0 && outer.el[0][0] == '[' {
 		return
 	}
 	ok = skipBlanks(b, s.i) == len(b) && (!s.wide || utf8.Valid(b))
-	return b[start:s.i], outer, inner, ok
+	return b[start:s.i], ok
 }
 
 // vector scans the rest of a vector up to and with its bracket.
@@ -127,8 +128,11 @@ func skipBlanks(b []byte, i int) int {
 
 // shapeOf makes an Item of the vector v and its parts; inner are those of its
 // first element if that is a vector.
-func shapeOf(v []byte, outer, inner vectorParts) (Item, error) {
-	if v[0] != '[' {
+func shapeOf(v []byte, outer, inner *vectorParts) (Item, error) {
+	if len(v) == 0 || v[0] != '[' {
+		if Kind(v) == KindVector {
+			return Item{}, badShape("bad-event", "found metadata, expected an event [:ns/name data] without")
+		}
 		return Item{}, badShape("bad-event", "found %s, expected an event [:ns/name data]", Kind(v))
 	}
 	if outer.n == 0 {
@@ -158,7 +162,7 @@ func shapeOf(v []byte, outer, inner vectorParts) (Item, error) {
 }
 
 // splitEvent makes an Item of the event vector v.
-func splitEvent(v []byte, p vectorParts) (Item, error) {
+func splitEvent(v []byte, p *vectorParts) (Item, error) {
 	if p.n == 0 {
 		return Item{}, badShape("bad-event", "found an empty vector, expected an event [:ns/name data]")
 	}
@@ -185,7 +189,7 @@ func splitEvent(v []byte, p vectorParts) (Item, error) {
 }
 
 // splitCall makes an Item of [event "cb"] or [event nil].
-func splitCall(outer, inner vectorParts) (Item, error) {
+func splitCall(outer, inner *vectorParts) (Item, error) {
 	if outer.n != 2 {
 		return Item{}, badShape("bad-event", "found %s after an event in a vector, expected [event \"cb\"]", countElements(outer.n-1))
 	}

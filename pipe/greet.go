@@ -65,6 +65,10 @@ func (s *Session) first(i Item) (done bool, err error) {
 		}
 		bad.Event = "sente-lite/hello"
 		s.refuse(i.Call, bad)
+		if s.info.Parent && bad.Code == "bad-config" {
+			s.shut(Reason{CloseNormal, bad.Msg})
+			return true, bad
+		}
 		return true, nil
 	}
 	return true, s.greet(hello)
@@ -339,7 +343,11 @@ func badHello(key, want string, got []byte) *Error {
 	if key == ":auth" {
 		shown = "something else"
 	}
-	return &Error{Category: Incorrect, Code: "bad-hello", Msg: fmt.Sprintf("%s must be %s, not %s", where, want, shown)}
+	code := "bad-hello"
+	if key == ":config" {
+		code, shown = "bad-config", Kind(got).String()
+	}
+	return &Error{Category: Incorrect, Code: code, Msg: fmt.Sprintf("%s must be %s, not %s", where, want, shown)}
 }
 
 func boolean(v []byte, to *bool) (want string) {

@@ -246,6 +246,13 @@ func (o *outbox) isShut() (Reason, bool) {
 	return *o.closing, true
 }
 
+// leaving reports whether the peer is being closed by us: what it still sends
+// is not taken.
+func (o *outbox) leaving() bool {
+	_, shut := o.isShut()
+	return shut
+}
+
 // end takes nothing more and returns how many events were not written.
 func (o *outbox) end() (undelivered int) {
 	o.hub.clock.stop(&o.linger)

@@ -49,9 +49,8 @@ func unknownEvent(name []byte) *Error {
 }
 
 // eventOf returns the text and the name of the event in an owner event's data.
-func eventOf(i Item) (event, name []byte, bad *Error) {
-	event, ok := field(i, ":event")
-	if !ok {
+func eventOf(i Item, event []byte) (text, name []byte, bad *Error) {
+	if event == nil {
 		return nil, nil, badData(i, "a map with :to and :event, like {:to \"uid\" :event [:chat/msg {}]}")
 	}
 	in, err := SplitValue(event)
@@ -72,13 +71,12 @@ func eventOf(i Item) (event, name []byte, bad *Error) {
 
 // ownerSend handles :sente-lite/send {:to T :event E :except #{uid}}.
 func (s *Session) ownerSend(i Item) *Error {
-	event, name, bad := eventOf(i)
+	f := fields(i, ":event", ":to", ":except")
+	event, name, bad := eventOf(i, f[0])
 	if bad != nil {
 		return bad
 	}
-	to, _ := field(i, ":to")
-	except, _ := field(i, ":except")
-	list, bad := s.hub.resolve(to, except, s.aim[:0])
+	list, bad := s.hub.resolve(f[1], f[2], s.aim[:0])
 	if bad != nil {
 		return bad
 	}
@@ -89,15 +87,16 @@ func (s *Session) ownerSend(i Item) *Error {
 
 // ownerRequest handles :sente-lite/request {:to UID :event E :timeout-ms N}.
 func (s *Session) ownerRequest(i Item) *Error {
-	event, name, bad := eventOf(i)
+	f := fields(i, ":event", ":to", ":timeout-ms")
+	event, name, bad := eventOf(i, f[0])
 	if bad != nil {
 		return bad
 	}
-	to, _ := field(i, ":to")
+	to := f[1]
 	if Kind(to) != KindString {
 		return badTarget(":to of a request must be one uid, a string, not " + short(to))
 	}
-	life, bad := s.timeout(i)
+	life, bad := s.timeout(i, f[2])
 	if bad != nil {
 		return bad
 	}
@@ -122,9 +121,8 @@ func (s *Session) ownerRequest(i Item) *Error {
 }
 
 // timeout reads :timeout-ms, by default the life of a call.
-func (s *Session) timeout(i Item) (time.Duration, *Error) {
-	v, ok := field(i, ":timeout-ms")
-	if !ok || isNil(v) {
+func (s *Session) timeout(i Item, v []byte) (time.Duration, *Error) {
+	if v == nil || isNil(v) {
 		return s.hub.settings.Load().Flow.CallTimeout, nil
 	}
 	n, err := strconv.ParseInt(string(v), 10, 64)
@@ -137,11 +135,12 @@ func (s *Session) timeout(i Item) (time.Duration, *Error) {
 // ownerFlush handles :sente-lite/flush {:to UID :timeout-ms N}: the reply comes
 // when everything that was queued for the uid's peers has been written.
 func (s *Session) ownerFlush(i Item) *Error {
-	to, ok := field(i, ":to")
-	if !ok || Kind(to) != KindString {
+	f := fields(i, ":to", ":timeout-ms")
+	to := f[0]
+	if Kind(to) != KindString {
 		return badData(i, "a map with one uid, like {:to \"uid\"}")
 	}
-	life, bad := s.timeout(i)
+	life, bad := s.timeout(i, f[1])
 	if bad != nil {
 		return bad
 	}

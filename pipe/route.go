@@ -98,10 +98,10 @@ func (s *Session) sendTo(t *Session, p *packet, name []byte) (Status, int, error
 
 // sendToClient handles [:msg/send-to-client {:to-uid :message}].
 func (s *Session) sendToClient(i Item) {
-	to, ok1 := field(i, ":to-uid")
-	msg, ok2 := field(i, ":message")
+	f := fields(i, ":to-uid", ":message")
+	to, msg := f[0], f[1]
 	uid, err := Unquote(to)
-	if !ok1 || !ok2 || err != nil {
+	if to == nil || msg == nil || err != nil {
 		s.refuse(i.Call, badData(i, "{:to-uid \"uid\" :message any}"))
 		return
 	}
@@ -161,6 +161,30 @@ func field(i Item, key string) ([]byte, bool) {
 		return nil, false
 	}
 	return Lookup(i.Body, key)
+}
+
+// fields finds up to four keys in the data of an event, in one pass; nil for
+// those that are not there.
+func fields(i Item, keys ...string) (found [4][]byte) {
+	if len(i.Body) == 0 || i.Body[0] != '{' { // nothing, or a map with a namespace
+		for n, key := range keys {
+			found[n], _ = field(i, key)
+		}
+		return found
+	}
+	for c := Elements(i.Body); ; {
+		k, ok := c.Next()
+		if !ok {
+			return found
+		}
+		v, _ := c.Next()
+		for n, key := range keys {
+			if string(k) == key {
+				found[n] = v
+				break
+			}
+		}
+	}
 }
 
 func badData(i Item, want string) *Error {

@@ -18,6 +18,7 @@ import (
 //   - any content of #inst, #uuid and other tags: it is scanned as a value only
 //   - tags that begin with any letter, not only with one below U+0100
 //   - metadata on a tagged value, since a reader may make anything of that
+//   - decimals (M) with an exponent that Java's do not have
 //   - a map's key or a set's element that stands there twice
 //   - U+0085, U+2028 and U+2029 in a comment or a symbol's namespace
 //

@@ -10,9 +10,8 @@ import (
 // seed gives a fuzzer what the vectors hold.
 func seed(f *testing.F, add func(text []byte)) {
 	f.Helper()
-	t := &testing.T{}
 	for _, name := range []string{"accepted.edn", "refused.edn", "lines.edn", "split.edn"} {
-		for _, v := range vectors(t, name) {
+		for _, v := range vectors(f, name) {
 			add(v.bytes(":in"))
 		}
 	}

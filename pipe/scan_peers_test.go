@@ -5,7 +5,9 @@ package pipe
 import (
 	"bufio"
 	"bytes"
+	"io"
 	"math/rand/v2"
+	"os"
 	"os/exec"
 	"path/filepath"
 	"regexp"
@@ -18,11 +20,22 @@ import (
 func judge(t *testing.T, texts []string, command ...string) []string {
 	t.Helper()
 	cmd := exec.Command(command[0], command[1:]...)
-	var in, complaints bytes.Buffer
-	for _, text := range texts {
-		in.Write(append(AppendString(nil, text), '\n'))
+	// A file, since Node may find a pipe empty and give up.
+	in, err := os.Create(filepath.Join(t.TempDir(), "texts"))
+	if err != nil {
+		t.Fatal(err)
 	}
-	cmd.Stdin, cmd.Stderr = &in, &complaints
+	defer in.Close()
+	for _, text := range texts {
+		if _, err := in.Write(append(AppendString(nil, text), '\n')); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, err := in.Seek(0, io.SeekStart); err != nil {
+		t.Fatal(err)
+	}
+	var complaints bytes.Buffer
+	cmd.Stdin, cmd.Stderr = in, &complaints
 	out, err := cmd.Output()
 	if err != nil {
 		t.Fatalf("%v: %v\n%s", command, err, complaints.Bytes())

@@ -13,7 +13,7 @@ import (
 // A vector is one line of a file under testdata/values.
 type vector struct {
 	line string
-	t    *testing.T
+	t    testing.TB
 }
 
 // str returns the string under key, "" if there is none.
@@ -39,7 +39,7 @@ func (v vector) bytes(key string) []byte {
 	return []byte(v.str(key))
 }
 
-func vectors(t *testing.T, name string) (all []vector) {
+func vectors(t testing.TB, name string) (all []vector) {
 	t.Helper()
 	f, err := os.Open(filepath.Join("..", "testdata", "values", name))
 	if err != nil {

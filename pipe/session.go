@@ -43,6 +43,7 @@ type Session struct {
 	news       backpressure        // what it has been refused
 
 	fl      flusher    // of the reading goroutine
+	stamped bool       // lastInput is of this turn
 	aim     []*Session // of the reading goroutine: who an event goes to
 	scratch []byte     // of the reading goroutine: an unpacked message
 	held    int        // bytes that a stranger has sent before hello
@@ -74,17 +75,9 @@ func (s *Session) run() error {
 	for err == nil {
 		var m Message
 		m, err = s.conn.Read(s.turn)
-		if _, shut := s.isShut(); shut && err == nil {
-			continue // its last words are on their way; nothing more is taken
-		}
-		var bad *Error
-		switch {
-		case errors.As(err, &bad):
-			s.stamp()
-			s.received.Add(1)
-			err = s.early(len(m.Data))
-			s.refuse(nil, bad)
-		case err == nil:
+		if err != nil {
+			err = s.unreadable(err)
+		} else if !s.leaving() {
 			s.stamp()
 			err = s.message(m)
 		}
@@ -98,6 +91,22 @@ func (s *Session) run() error {
 	}
 	s.end(err)
 	return err
+}
+
+// unreadable answers for one message that could not be read. Any other error
+// is returned: it ends the session.
+func (s *Session) unreadable(err error) error {
+	var bad *Error
+	if !errors.As(err, &bad) {
+		return err
+	}
+	s.stamp()
+	s.received.Add(1)
+	if err := s.early(1); err != nil {
+		return err
+	}
+	s.refuse(nil, bad)
+	return nil
 }
 
 // lastWords lets a peer that has closed its direction only take what is queued
@@ -118,9 +127,18 @@ func (s *Session) lastWords() {
 }
 
 // turn ends what has been read so far: everything that it caused leaves now.
-func (s *Session) turn() { s.fl.flush() }
+func (s *Session) turn() {
+	s.fl.flush()
+	s.stamped = false
+}
 
-func (s *Session) stamp() { s.lastInput.Store(now()) }
+// stamp notes that the peer is there, once a turn.
+func (s *Session) stamp() {
+	if !s.stamped {
+		s.stamped = true
+		s.lastInput.Store(now())
+	}
+}
 
 // message takes one message in. An error ends the session.
 func (s *Session) message(m Message) error {

@@ -15,7 +15,7 @@ func (h *Hub) resolve(to, except []byte, list []*Session) ([]*Session, *Error) {
 	if bad != nil || except == nil || isNil(except) {
 		return list, bad
 	}
-	if Kind(except) != KindSet {
+	if k := Kind(except); k != KindSet && k != KindVector { // JSON has no sets
 		return nil, badTarget(":except must be a set of uids, not " + short(except))
 	}
 	var out []string
@@ -45,7 +45,7 @@ func (h *Hub) named(to []byte, list []*Session) ([]*Session, *Error) {
 				Hint: "[[:sente-lite/peers {}] \"cb\"] lists who is there"}
 		}
 		return append(list, peers...), bad
-	case KindSet:
+	case KindSet, KindVector:
 		for c := Elements(to); ; {
 			v, ok := c.Next()
 			if !ok {

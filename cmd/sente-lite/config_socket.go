@@ -7,7 +7,6 @@ import (
 	"os"
 	"path/filepath"
 	"strconv"
-	"syscall"
 )
 
 // DefaultSocketDir returns the folder of the default sockets, and makes it if
@@ -30,12 +29,12 @@ func socketDir(runtime, temporary string, uid int) (string, error) {
 	if err != nil {
 		return "", fmt.Errorf("the folder of the default socket: %w", err)
 	}
-	owner, known := info.Sys().(*syscall.Stat_t)
+	owner, known := ownerOf(info)
 	switch {
 	case !info.IsDir():
 		return "", fmt.Errorf("the folder of the default socket, %s, is no folder; remove it, or give --listen unix:/path/x.sock", dir)
-	case known && int(owner.Uid) != uid:
-		return "", fmt.Errorf("the folder of the default socket, %s, belongs to user %d and not to %d; give --listen unix:/path/x.sock", dir, owner.Uid, uid)
+	case known && owner != uid:
+		return "", fmt.Errorf("the folder of the default socket, %s, belongs to user %d and not to %d; give --listen unix:/path/x.sock", dir, owner, uid)
 	case info.Mode().Perm()&0o077 != 0:
 		return "", fmt.Errorf("the folder of the default socket, %s, has mode %#o and is open to others; allowed: 0700", dir, info.Mode().Perm())
 	}
