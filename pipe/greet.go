@@ -163,7 +163,12 @@ func (s *Session) greet(hello Hello) error {
 	if s.clientID == "" {
 		s.clientID = randomHex(8)
 	}
-	s.counted = s.role != RoleOwner
+	s.mu.Lock()
+	if s.role == RoleOwner { // what it has been told so far no longer counts
+		s.counted = false
+		h.Give(s.q.bytes)
+	}
+	s.mu.Unlock()
 	s.edn = AppendString([]byte(":uid "), s.uid)
 	s.edn = AppendString(append(s.edn, " :client-id "...), s.clientID)
 	s.info.TextOnly = s.conn.Info().TextOnly

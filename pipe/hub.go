@@ -177,7 +177,7 @@ func (h *Hub) Shutdown(ctx context.Context) error {
 	}
 	h.mu.RUnlock()
 	for _, s := range all {
-		s.shut(bye)
+		s.shutWithin(bye, 0) // ctx ends it
 	}
 	var err error
 	select {

@@ -41,6 +41,13 @@ func (l *life) close() {
 	l.settle()
 }
 
+// closed reports whether close was called.
+func (l *life) closed() bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.closing
+}
+
 // end returns a channel that is closed once everything has ended.
 func (l *life) end() <-chan struct{} {
 	l.mu.Lock()

@@ -60,7 +60,10 @@ func (o *outbox) queue(m queued, fl *flusher) (Status, int, error) {
 		// The link may well be idle: what is queued waits for the end of the
 		// sender's turn only.
 		o.write()
-		if o.full(len(m.Data)) {
+		switch {
+		case o.closed || o.closing != nil: // meanwhile
+			return "", 0, errGone
+		case o.full(len(m.Data)):
 			return StatusBackpressure, o.q.events, nil
 		}
 	}
@@ -133,7 +136,8 @@ func (o *outbox) drain(wait bool) {
 		}
 		o.mu.Lock()
 		if err == nil && !done {
-			if o.hub.goroutine(func() { o.rest(w) }) {
+			under := w // a copy for the goroutine, so that w itself stays on the stack
+			if o.hub.goroutine(func() { o.rest(under) }) {
 				return
 			}
 			err = errGone
@@ -167,7 +171,12 @@ func (o *outbox) wrote(w written, err error) bool {
 		if c, ok := err.(Closed); ok {
 			reason = c.Reason
 		}
+		waiters := o.flushed
+		o.flushed = nil
 		o.mu.Unlock()
+		for _, done := range waiters {
+			done(false)
+		}
 		o.conn.Close(reason) // its reader notices, and sees to the rest
 		o.mu.Lock()
 		return false
@@ -221,15 +230,21 @@ func (o *outbox) whenFlushed(done func(bool)) {
 
 // shut closes the peer for a reason once what is queued has been written, or
 // after lingerTime. Nothing more is taken.
-func (o *outbox) shut(r Reason) {
+func (o *outbox) shut(r Reason) { o.shutWithin(r, lingerTime) }
+
+// shutWithin is shut with another time to take what is queued, 0 for as long as
+// nobody closes the Conn.
+func (o *outbox) shutWithin(r Reason, wait time.Duration) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	if o.closed || o.closing != nil {
 		return
 	}
 	o.closing = &r
-	o.linger.ring = func() { o.hub.goroutine(func() { o.conn.Close(r) }) }
-	o.hub.clock.set(&o.linger, lingerTime)
+	if wait > 0 {
+		o.linger.ring = func() { o.hub.goroutine(func() { o.conn.Close(r) }) }
+		o.hub.clock.set(&o.linger, wait)
+	}
 	if !o.writing {
 		o.writing, o.dirty = true, false
 		o.drain(false)

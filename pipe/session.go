@@ -71,6 +71,9 @@ func (s *Session) run() error {
 	h.mu.Lock()
 	h.sessions[s] = struct{}{}
 	h.mu.Unlock()
+	if h.life.closed() { // perhaps too late for Shutdown to have seen it
+		s.shutWithin(Reason{CloseShutdown, "shutdown"}, lingerTime)
+	}
 	err := s.begin()
 	for err == nil {
 		var m Message

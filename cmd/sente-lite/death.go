@@ -20,8 +20,9 @@ type death struct {
 func watchSignals(log *slog.Logger) *death {
 	d := &death{asked: make(chan struct{}), signals: make(chan os.Signal, 2), pipes: make(chan os.Signal, 1)}
 	signal.Notify(d.signals, os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
-	// A closed stdout or stderr is an error of that write, and not our end.
-	// Nobody reads the channel; to ignore the signal would be inherited.
+	// A closed stdout or stderr is an error of that write, and not our end: not
+	// even of the last line, so this is for good. Nobody reads the channel; to
+	// ignore the signal would be inherited.
 	signal.Notify(d.pipes, syscall.SIGPIPE)
 	d.watched.Go(func() {
 		s, ok := <-d.signals
@@ -39,7 +40,6 @@ func watchSignals(log *slog.Logger) *death {
 
 func (d *death) stop() {
 	signal.Stop(d.signals)
-	signal.Stop(d.pipes)
 	close(d.signals)
 	d.watched.Wait()
 }

@@ -38,7 +38,7 @@ type doors struct {
 	ctx    context.Context
 	cancel context.CancelFunc
 	served sync.WaitGroup
-	opened  []door
+	opened []door
 }
 
 // A door is open at an address.

@@ -59,18 +59,20 @@ var testsMayImport = map[string][]string{
 
 // livesIn says which packages may import a library, by the library's prefix.
 var livesIn = map[string][]string{
-	"github.com/alecthomas/kong":       {"cmd/sente-lite"},
-	"github.com/gobwas/":               {"pipe/transport"},
-	"olympos.io/encoding/edn":          {"pipe/pack"},
-	"github.com/vmihailenco/msgpack/":  {"pipe/pack"},
-	"github.com/klauspost/compress/":   {"pipe/pack"},
-	"github.com/sourcegraph/jsonrpc2":  {"bridge/lsp"},
-	"github.com/hashicorp/go-plugin":   {"plugins/proc"},
-	"github.com/nats-io/":              {"bridge/nats"},
-	"golang.org/x/sys/":                {"pipe/transport", "bridge/child", "plugins/proc", "cmd/sente-lite"},
-	"github.com/rogpeppe/go-internal/": {}, // the rest is for tests only
-	"go.uber.org/goleak":               {},
-	"pgregory.net/rapid":               {},
+	"github.com/alecthomas/kong":      {"cmd/sente-lite"},
+	"github.com/gobwas/":              {"pipe/transport"},
+	"olympos.io/encoding/edn":         {"pipe/pack"},
+	"github.com/vmihailenco/msgpack/": {"pipe/pack"},
+	"github.com/klauspost/compress/":  {"pipe/pack"},
+	"github.com/sourcegraph/jsonrpc2": {"bridge/lsp"},
+	"github.com/hashicorp/go-plugin":  {"plugins/proc"},
+	"github.com/nats-io/":             {"bridge/nats"},
+	"golang.org/x/sys/":               {"pipe/transport", "bridge/child", "plugins/proc", "cmd/sente-lite"},
+
+	// For tests only, and for the suites that only tests import.
+	"github.com/rogpeppe/go-internal/": {},
+	"go.uber.org/goleak":               {"pipe/pipetest", "plugins/moduletest"},
+	"pgregory.net/rapid":               {"pipe/pipetest", "plugins/moduletest"},
 	"github.com/coder/websocket":       {},
 	"github.com/lxzan/gws":             {},
 }
@@ -130,6 +132,9 @@ func TestImportsFinds(t *testing.T) {
 		{pkg: "bridge/web", path: "github.com/gobwas/ws", test: true},
 		{pkg: "bridge/web", path: module + "/bridge/nrepl"},
 		{pkg: "bridge/web", path: module + "/plugins/presence", test: true},
+		{pkg: "pipe/pipetest", path: "go.uber.org/goleak", right: true},
+		{pkg: "pipe/transport", path: "go.uber.org/goleak"},
+		{pkg: "bridge/web", path: module + "/pipe/pipetest"},
 		{pkg: "bridge/new", path: "net"},
 		{pkg: "plugins/presence", path: module + "/plugins", right: true},
 		{pkg: "plugins/presence", path: module + "/plugins/locks"},

@@ -54,6 +54,7 @@ func (s *sidecar) options() transport.Options {
 // runPipe is the sidecar of a parent on stdin and stdout. Nothing starts before
 // the parent's first value.
 func runPipe(c *cliContext) int {
+	defer queueLogs(c)()
 	death := watchSignals(c.Logger)
 	defer death.stop()
 	s := newSidecar(c, true)
@@ -83,13 +84,13 @@ func (s *sidecar) exitCode(err error) int {
 	var closed pipe.Closed
 	switch {
 	case errors.As(err, &bad):
-		fmt.Fprintf(s.Stderr, "sente-lite: %s\n", bad.Msg)
+		complain(s.Stderr, "sente-lite: %s\n", bad.Msg)
 		if bad.Code == "bad-config" {
 			return exitUsage
 		}
 		return exitFailed
-	case errors.As(err, &closed) && closed.Code != pipe.CloseShutdown:
-		fmt.Fprintf(s.Stderr, "sente-lite: stdin: %s\n", closed.Text)
+	case errors.As(err, &closed) && closed.Code != pipe.CloseShutdown && closed.Code != pipe.CloseLost:
+		complain(s.Stderr, "sente-lite: stdin: %s\n", closed.Text)
 		return exitFailed
 	case err != nil && !errors.Is(err, io.EOF):
 		s.Logger.Info("the parent has gone", "error", err)
@@ -105,6 +106,7 @@ func runServe(c *cliContext) int {
 // serve listens, says so on stdout in one line, and waits for a signal. extra,
 // if set, runs beside it once it listens, until its context ends.
 func serve(c *cliContext, d defaults, extra func(context.Context, *sidecar) error) int {
+	defer queueLogs(c)()
 	death := watchSignals(c.Logger)
 	defer death.stop()
 	s := newSidecar(c, false)

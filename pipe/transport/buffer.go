@@ -7,11 +7,12 @@ import (
 )
 
 // Buffers come in a few sizes, so that a pool can hand them on between Conns.
-// The larger ones have room for a message of 64 KiB or 1 MiB and its header;
+// The larger ones have room for a message of 64, 256 or 1024 KiB and its header;
 // what is larger still is made to measure and left to the collector.
 const (
 	smallBuffer = 4 << 10
 	largeBuffer = 64<<10 + 4<<10
+	widerBuffer = 256<<10 + 4<<10
 	hugeBuffer  = 1<<20 + 4<<10
 
 	// freeBuffer is what a Conn may hold without asking its Budget.
@@ -21,6 +22,7 @@ const (
 var (
 	smallPool = sync.Pool{New: func() any { return new([smallBuffer]byte) }}
 	largePool = sync.Pool{New: func() any { return new([largeBuffer]byte) }}
+	widerPool = sync.Pool{New: func() any { return new([widerBuffer]byte) }}
 	hugePool  = sync.Pool{New: func() any { return new([hugeBuffer]byte) }}
 )
 
@@ -31,10 +33,20 @@ func bufferSize(n int) int {
 		return smallBuffer
 	case n <= largeBuffer:
 		return largeBuffer
+	case n <= widerBuffer:
+		return widerBuffer
 	case n <= hugeBuffer:
 		return hugeBuffer
 	}
 	return n
+}
+
+// largerBuffer is the size after n.
+func largerBuffer(n int) int {
+	if n >= hugeBuffer {
+		return 4 * n
+	}
+	return bufferSize(n + 1)
 }
 
 // takeBuffer returns a buffer with a length, and capacity, of at least n.
@@ -44,6 +56,8 @@ func takeBuffer(n int) []byte {
 		return smallPool.Get().(*[smallBuffer]byte)[:]
 	case largeBuffer:
 		return largePool.Get().(*[largeBuffer]byte)[:]
+	case widerBuffer:
+		return widerPool.Get().(*[widerBuffer]byte)[:]
 	case hugeBuffer:
 		return hugePool.Get().(*[hugeBuffer]byte)[:]
 	}
@@ -57,6 +71,8 @@ func giveBuffer(b []byte) {
 		smallPool.Put((*[smallBuffer]byte)(b))
 	case largeBuffer:
 		largePool.Put((*[largeBuffer]byte)(b))
+	case widerBuffer:
+		widerPool.Put((*[widerBuffer]byte)(b))
 	case hugeBuffer:
 		hugePool.Put((*[hugeBuffer]byte)(b))
 	}
@@ -98,12 +114,12 @@ func (in *inbuf) space() []byte {
 	}
 	kept, tail := in.keep.hi-in.keep.lo, len(in.b)-in.hi
 	need := max(in.want, in.hi-in.lo+1)
-	n := bufferSize(min(kept+need, max(4*held, largeBuffer)))
 	switch {
 	case tail > 0 && in.lo+need <= len(in.b):
 	case kept+need <= len(in.b):
 		in.move(in.b)
-	case n > len(in.b):
+	case held == len(in.b) || len(in.b) < largeBuffer:
+		n := min(bufferSize(kept+need), largerBuffer(len(in.b)))
 		if !in.charge.set(n - freeBuffer) {
 			return nil
 		}

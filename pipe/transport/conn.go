@@ -10,10 +10,6 @@ import (
 	"github.com/sente-lite/sente-lite/pipe"
 )
 
-// closeWait bounds what follows a Close: the time the other side has to take the
-// last frame and to answer it.
-const closeWait = time.Second
-
 // A conn is a pipe.Conn over any link and codec. This file has its reading half
 // and its end, outbox.go its writing half.
 type conn struct {
@@ -25,6 +21,7 @@ type conn struct {
 	// lingers is set where closing with unread input would take what was
 	// written last away from the other side, and where it answers a close.
 	lingers bool
+	wait    time.Duration // the most that this takes
 
 	in    inbuf
 	atEOF bool
@@ -39,11 +36,18 @@ type conn struct {
 }
 
 func newConn(l link, c codec, info pipe.ConnInfo, o Options) *conn {
-	k := &conn{link: l, codec: c, info: info, lingers: info.Transport == "tcp" || info.Transport == "ws"}
+	k := &conn{link: l, codec: c, info: info}
+	switch info.Transport {
+	case "tcp", "unix", "ws":
+		k.lingers = true
+	}
 	k.in.charge.budget = o.Budget
 	k.out.flushed.L = &k.out.mu
 	if k.out.timeout = o.WriteTimeout; k.out.timeout <= 0 {
 		k.out.timeout = DefaultWriteTimeout
+	}
+	if k.wait = o.closeWait; k.wait <= 0 {
+		k.wait = defaultCloseWait
 	}
 	k.Limit(o.Limits)
 	return k
@@ -63,7 +67,7 @@ func (c *conn) Limit(l pipe.Limits) {
 
 // Read also does what the end of a Conn needs a reader for: after a Close, ours
 // or one that the other side's bytes have brought about, it reads on until the
-// other side has ended too, for closeWait at most.
+// other side has ended too, for a second at most.
 func (c *conn) Read(idle func()) (pipe.Message, error) {
 	if c.done != nil {
 		return pipe.Message{}, c.done
@@ -171,12 +175,17 @@ func (c *conn) close(r pipe.Reason) bool {
 		o.bye = c.codec.bye(nil, r)
 	}
 	o.closing.Store(true)
+	if r.Code == pipe.CloseLost { // there is nobody to tell
+		o.mu.Unlock()
+		c.end()
+		return true
+	}
 	if !o.flushing && o.err == nil {
 		if done, err := c.pump(); !done && err == nil {
 			o.own.Go(func() { _ = c.Flush() }) // Read or Write report what has failed
 		}
 	}
-	c.timer = time.AfterFunc(closeWait, c.end)
+	c.timer = time.AfterFunc(c.wait, c.end)
 	done := c.idle()
 	o.mu.Unlock()
 	if done {

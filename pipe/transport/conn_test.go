@@ -7,6 +7,7 @@ import (
 	"os"
 	"strings"
 	"testing"
+	"time"
 
 	"go.uber.org/goleak"
 
@@ -21,8 +22,9 @@ func TestMain(m *testing.M) {
 	goleak.VerifyTestMain(m)
 }
 
+// options shorten what a Close waits for a side that does not listen.
 func options(o pipetest.ConnOptions) Options {
-	return Options{Limits: o.Limits, WriteTimeout: o.WriteTimeout}
+	return Options{Limits: o.Limits, WriteTimeout: o.WriteTimeout, closeWait: 50 * time.Millisecond}
 }
 
 func TestConn(t *testing.T) {
@@ -43,7 +45,7 @@ func TestConn(t *testing.T) {
 		"mem":         mem(MemOptions{}),
 		"mem text":    mem(MemOptions{Text: true}),
 		"mem torn":    mem(MemOptions{Torn: 1}),
-		"mem tiny":    mem(MemOptions{Buffer: 7, Text: true}),
+		"mem tiny":    mem(MemOptions{Buffer: 4096, Text: true}),
 		"unix":        listen("unix:DIR/x.sock", false),
 		"unix text":   listen("unix:DIR/x.sock", true),
 		"tcp":         listen("tcp://127.0.0.1:0", false),
@@ -135,4 +137,3 @@ func wsPair(t *testing.T, o pipetest.ConnOptions, tls bool) (client, server pipe
 	}
 	return client, <-conns
 }
-

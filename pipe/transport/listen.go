@@ -37,12 +37,19 @@ func newListener(l net.Listener, addr string, o Options) *listener {
 func (l *listener) Addr() string { return l.addr }
 
 func (l *listener) Accept(ctx context.Context) (pipe.Conn, error) {
-	dl, ok := l.l.(interface{ SetDeadline(time.Time) error })
-	if ok {
-		stop := context.AfterFunc(ctx, func() { _ = dl.SetDeadline(time.Unix(1, 0)) })
+	if ctx.Err() != nil {
+		return nil, context.Cause(ctx)
+	}
+	if dl, ok := l.l.(interface{ SetDeadline(time.Time) error }); ok {
+		woken := make(chan struct{})
+		stop := context.AfterFunc(ctx, func() {
+			_ = dl.SetDeadline(time.Unix(1, 0)) // fails only if closed
+			close(woken)
+		})
 		defer func() {
-			if !stop() {
-				_ = dl.SetDeadline(time.Time{}) // for the next call; fails only if closed
+			if !stop() { // the next call has a context of its own
+				<-woken
+				_ = dl.SetDeadline(time.Time{})
 			}
 		}()
 	}

@@ -57,7 +57,7 @@ func (s *stream) next(in *inbuf) (pipe.Message, error) {
 			continue
 		}
 		for _, d := range s.table {
-			if c == d.first && (d.blanks || !s.seen.begun && s.seen.mark == 0) {
+			if c == d.first && s.seen.allows(d) {
 				in.lo += i
 				k := &chosen{d.codec(s.lim)}
 				s.chosen.Store(k)
@@ -69,6 +69,14 @@ func (s *stream) next(in *inbuf) (pipe.Message, error) {
 	}
 	in.lo, in.want = in.hi, 0
 	return pipe.Message{}, errMore
+}
+
+// allows reports whether d may begin after what has come.
+func (p *prelude) allows(d dialect) bool {
+	if !p.begun && p.mark == 0 {
+		return true
+	}
+	return d.blanks && (p.mark == 0 || p.mark == len(byteOrderMark))
 }
 
 // skips reports whether c stands before the first value without a meaning.

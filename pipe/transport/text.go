@@ -36,20 +36,23 @@ func (t *text) find(in *inbuf, atEOF bool) (pipe.Message, error) {
 	}
 	b := in.unread()
 	start, end, err := t.scan.Feed(b, atEOF)
-	var bad *pipe.SyntaxError
 	switch {
 	case err == nil:
 		t.consume(in, end)
 		return pipe.Message{Data: b[start:end:end], Text: true}, nil
 	case err == io.EOF, err == io.ErrUnexpectedEOF && start == len(b):
-		t.consume(in, len(b)) // blanks need not be kept
+		// Blanks need not be kept. In a comment the scanner minds bytes that are
+		// not UTF-8 only if a value was fed with it: that must not depend on how
+		// they came.
+		if !utf8.Valid(b) {
+			return pipe.Message{}, t.unreadable(in, notUTF8(b))
+		}
+		t.consume(in, len(b))
 	case errors.Is(err, pipe.ErrTooLarge):
 		t.over = true
 		return pipe.Message{}, tooLarge("value", len(b), t.lim.OrDefault().Bytes)
-	case errors.As(err, &bad):
-		e := t.unreadable(bad)
-		t.toNextLine(in, bad.Offset)
-		return pipe.Message{}, e
+	case err != io.ErrUnexpectedEOF:
+		return pipe.Message{}, t.unreadable(in, err)
 	}
 	switch {
 	case !atEOF:
@@ -60,8 +63,12 @@ func (t *text) find(in *inbuf, atEOF bool) (pipe.Message, error) {
 	return pipe.Message{}, err
 }
 
-// unreadable says where in the whole stream the trouble is.
-func (t *text) unreadable(bad *pipe.SyntaxError) *pipe.Error {
+// unreadable says where in the whole stream the trouble is, and passes over it.
+func (t *text) unreadable(in *inbuf, err error) error {
+	var bad *pipe.SyntaxError
+	if !errors.As(err, &bad) {
+		return err
+	}
 	line, column := t.line+bad.Line, bad.Column
 	if bad.Line == 1 {
 		column += t.column
@@ -73,7 +80,25 @@ func (t *text) unreadable(bad *pipe.SyntaxError) *pipe.Error {
 	e := incorrect(code, "line %d, column %d: %s", line, column, bad.Msg)
 	e.Hint = "reading goes on at the next line"
 	e.Data = fmt.Sprintf("{:line %d :column %d}", line, column)
+	t.toNextLine(in, bad.Offset)
 	return e
+}
+
+// notUTF8 is the error of the first byte of b that is not UTF-8.
+func notUTF8(b []byte) *pipe.SyntaxError {
+	at := 0
+	for at < len(b) {
+		r, n := utf8.DecodeRune(b[at:])
+		if r == utf8.RuneError && n == 1 {
+			break
+		}
+		at += n
+	}
+	line := bytes.LastIndexByte(b[:at], '\n') + 1
+	return &pipe.SyntaxError{
+		Offset: at, Line: 1 + bytes.Count(b[:at], newline), Column: 1 + utf8.RuneCount(b[line:at]),
+		Msg: fmt.Sprintf("found byte 0x%02x, expected UTF-8", b[at]),
+	}
 }
 
 func (t *text) toNextLine(in *inbuf, from int) {

@@ -17,6 +17,10 @@ import (
 // DefaultWriteTimeout is that of a zero Options.
 const DefaultWriteTimeout = 10 * time.Second
 
+// defaultCloseWait bounds what follows a Close: the time the other side has to
+// take the last frame and to answer it.
+const defaultCloseWait = time.Second
+
 // Options are common to all transports. The zero value works.
 type Options struct {
 	Limits pipe.Limits
@@ -29,6 +33,8 @@ type Options struct {
 	// than about 64 KiB. If it has no more, Read returns a *pipe.Error of
 	// category busy, and the Conn is closed with 4001.
 	Budget pipe.Budget
+
+	closeWait time.Duration // 0 for defaultCloseWait
 }
 
 // DialOptions say how to speak to the side that is dialled.
