@@ -22,6 +22,13 @@ func (s *Session) begin() error {
 		s.conn.Limit(lim)
 		return s.greet(*s.info.Upgraded)
 	}
+	if up := s.info.Upgraded; up != nil { // its hello comes packed already
+		packer, bad := s.pick(up.Packer)
+		if bad != nil {
+			return bad
+		}
+		s.packer = packer
+	}
 	if s.info.Stranger = s.info.Stranger || s.mute(); s.info.Stranger {
 		lim.Bytes = min(lim.Bytes, strangerBytes)
 		s.patience.ring = func() {

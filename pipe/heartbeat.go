@@ -26,19 +26,23 @@ func (p *probe) look(s *Session) {
 		p.pinged.CompareAndSwap(pinged, 0)
 		pinged = 0
 	}
-	again := f.KeepAlive
+	var again time.Duration
 	switch {
 	case pinged > 0:
-		if again = f.PingTimeout - time.Since(time.UnixMicro(pinged)); again <= 0 && s.info.Heartbeat {
+		left := f.PingTimeout - time.Since(time.UnixMicro(pinged))
+		if left <= 0 && s.info.Heartbeat {
 			s.hub.goroutine(func() { s.conn.Close(Reason{ClosePingTimeout, "ping timeout"}) })
 			return
 		}
-		again = max(again, time.Second)
+		again = min(max(left, time.Second), f.KeepAlive)
 	case pinged == 0:
-		if again -= time.Since(at); again <= 0 {
-			again = f.PingTimeout
-			p.ping(s)
+		if again = f.KeepAlive - time.Since(at); again > 0 {
+			break
 		}
+		p.ping(s)
+		fallthrough
+	default: // a ping waits to be written: the time-out runs from then on
+		again = min(f.KeepAlive, f.PingTimeout)
 	}
 	s.hub.clock.set(&p.alarm, again)
 }

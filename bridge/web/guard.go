@@ -27,7 +27,11 @@ func (g *Guard) host(r *http.Request) string {
 	case isLoopback(name):
 		return ""
 	}
-	if _, err := netip.ParseAddr(strings.Trim(name, "[]")); err == nil {
+	literal := name
+	if len(name) > 2 && name[0] == '[' && name[len(name)-1] == ']' {
+		literal = name[1 : len(name)-1]
+	}
+	if _, err := netip.ParseAddr(literal); err == nil {
 		return ""
 	}
 	for _, h := range g.Hosts {

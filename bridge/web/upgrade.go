@@ -50,6 +50,10 @@ func (s *Server) upgrade(w http.ResponseWriter, r *http.Request, guard *Guard) {
 		http.Error(w, fmt.Sprintf("%d: this is a WebSocket's address: %v", status, err), status)
 		return
 	}
+	if r.ContentLength != 0 { // a proxy would call a body what we would call frames
+		http.Error(w, "400: a WebSocket handshake has no body", http.StatusBadRequest)
+		return
+	}
 	hello := pipe.Hello{Ours: query.Has("v")}
 	info := pipe.ConnInfo{Transport: "ws", Remote: r.RemoteAddr, Heartbeat: true, Upgraded: &hello}
 	no := s.admit(r, guard, query, &hello, &info)
@@ -131,7 +135,8 @@ func tokens(r *http.Request, known func(string) bool) (found []string) {
 	return found
 }
 
-// options reads what a client asks for in the query.
+// options reads what a client asks for in the query. What is wrong with it is
+// said without what stands there, which may be a secret in the wrong place.
 func (s *Server) options(query url.Values, hello *pipe.Hello) (problem string) {
 	flags := map[string]*bool{"gzip": &hello.Gzip, "bundle": &hello.Bundle, "recover": &hello.Recover}
 	for key, to := range flags {
@@ -140,7 +145,7 @@ func (s *Server) options(query url.Values, hello *pipe.Hello) (problem string) {
 		case "1":
 			*to = true
 		default:
-			return key + " must be 1, not " + strconv.Quote(v)
+			return key + " must be 1, or be left out"
 		}
 	}
 	if hello.Gzip {
@@ -148,19 +153,19 @@ func (s *Server) options(query url.Values, hello *pipe.Hello) (problem string) {
 	}
 	hello.Packer = query.Get("packer")
 	if !s.cfg.Hub.Knows(hello.Packer) {
-		return "packer=" + hello.Packer + " is not one that this version knows"
+		return "the packer is not one that this version knows"
 	}
 	if v := query.Get("credit"); v != "" {
 		n, err := strconv.Atoi(v)
 		if err != nil || n < 1 {
-			return "credit must be a whole number from 1, not " + strconv.Quote(v)
+			return "credit must be a whole number from 1"
 		}
 		hello.Credit = n
 	}
 	if v := query.Get("seen"); v != "" {
 		n, err := strconv.ParseUint(v, 10, 64)
 		if err != nil {
-			return "seen must be a whole number, not " + strconv.Quote(v)
+			return "seen must be a whole number from 0"
 		}
 		hello.Seen = n
 	}

@@ -14,6 +14,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"path"
 	"strings"
 	"sync/atomic"
 	"time"
@@ -76,7 +77,9 @@ func (s *Server) Serve(ctx context.Context, l net.Listener) error {
 		ReadTimeout:       2 * headTime,
 		IdleTimeout:       60 * time.Second,
 		MaxHeaderBytes:    headBytes,
-		ErrorLog:          slog.NewLogLogger(s.cfg.Log.Handler(), slog.LevelDebug),
+		// It would answer OPTIONS * before the guard has seen it.
+		DisableGeneralOptionsHandler: true,
+		ErrorLog:                     slog.NewLogLogger(s.cfg.Log.Handler(), slog.LevelDebug),
 	}
 	ended := make(chan struct{})
 	stop := context.AfterFunc(ctx, func() {
@@ -108,6 +111,11 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if problem := guard.host(r); problem != "" {
 		http.Error(w, problem, http.StatusMisdirectedRequest)
 		return
+	}
+	if r.ContentLength != 0 {
+		// Nothing here takes a body, and where it ends is a matter of opinion:
+		// what follows is no request.
+		w.Header().Set("Connection", "close")
 	}
 	path, ok := strings.CutPrefix(r.URL.Path, s.base)
 	if !ok || path != "" && path[0] != '/' {
@@ -141,9 +149,10 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-func isReserved(path string) bool {
+func isReserved(asked string) bool {
+	asked = path.Clean(asked) // as the pages do
 	for _, p := range reservedPaths {
-		if path == p || strings.HasPrefix(path, p+"/") {
+		if asked == p || strings.HasPrefix(asked, p+"/") {
 			return true
 		}
 	}

@@ -82,6 +82,9 @@ type (
 
 // Run is the program: it returns the exit code.
 func run(args []string, sys system) int {
+	if g, ok := plainPipe(args, sys); ok {
+		return g.start(sys, runPipe)
+	}
 	var g grammar
 	parser, err := kong.New(&g, kong.Name("sente-lite"), kong.NoDefaultHelp(), kong.Exit(func(int) {}))
 	if err != nil {
@@ -113,6 +116,14 @@ func run(args []string, sys system) int {
 	default:
 		return g.start(sys, runDemo)
 	}
+}
+
+// PlainPipe recognises how a script spawns its sidecar: it asks for nothing that
+// a parser has to look up, and should not wait the millisecond that one takes.
+func plainPipe(args []string, sys system) (g grammar, ok bool) {
+	pod, _ := sys.lookup("BABASHKA_POD")
+	spawned := len(args) == 0 && !sys.Terminal && pod == ""
+	return grammar{LogFormat: "text"}, spawned || len(args) == 1 && args[0] == "pipe"
 }
 
 // WithCommand adds the command that is meant where none is given, or returns

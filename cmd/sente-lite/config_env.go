@@ -17,6 +17,17 @@ var notConfiguration = []string{"SENTE_LITE_URL", "SENTE_LITE_BIN"}
 // Environ adds what variables say: SENTE_LITE_FLOW__MAX_DEPTH=10 is {:flow
 // {:max-depth 10}}. One that names no key is an error.
 func (l *Loader) Environ(environ []string) {
+	var said []string
+	for _, pair := range environ {
+		name, _, _ := strings.Cut(pair, "=")
+		if strings.HasPrefix(name, envPrefix) && !slices.Contains(notConfiguration, name) {
+			said = append(said, pair)
+		}
+	}
+	if said == nil {
+		return // as at almost every start, which a script waits for
+	}
+	slices.Sort(said)
 	names := map[string]string{}
 	for _, k := range keys() {
 		at := ""
@@ -25,11 +36,8 @@ func (l *Loader) Environ(environ []string) {
 			names[variable(at)] = at
 		}
 	}
-	for _, pair := range slices.Sorted(slices.Values(environ)) {
+	for _, pair := range said {
 		name, value, _ := strings.Cut(pair, "=")
-		if !strings.HasPrefix(name, envPrefix) || slices.Contains(notConfiguration, name) {
-			continue
-		}
 		r := l.report(name)
 		at, ok := names[name]
 		if !ok {

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"strconv"
 	"strings"
 
 	"github.com/sente-lite/sente-lite/pipe"
@@ -159,7 +160,7 @@ func (l *Loader) Config() (*Config, error) {
 
 // SetDefault fills in the table's default, which a test has checked.
 func (k key) setDefault(cfg *Config) {
-	v, err := pack.DecodeEDN([]byte(k.def))
+	v, err := k.decodeDefault()
 	if err != nil {
 		panic("default of " + k.name + ": " + err.Error())
 	}
@@ -169,4 +170,13 @@ func (k key) setDefault(cfg *Config) {
 		panic("default of " + k.name + ": " + wrong[0].String())
 	}
 	k.set(cfg, checked)
+}
+
+// decodeDefault reads a default. Most are whole numbers, and all of them are
+// read at every start: those do not go through the EDN library.
+func (k key) decodeDefault() (any, error) {
+	if n, err := strconv.ParseInt(k.def, 10, 64); err == nil {
+		return n, nil
+	}
+	return pack.DecodeEDN([]byte(k.def))
 }

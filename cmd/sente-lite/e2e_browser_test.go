@@ -14,7 +14,7 @@ import (
 
 // A browser is a headless Chromium, driven by testdata/e2e/browser.mjs.
 type browser struct {
-	t testing.TB
+	t *testing.T
 	p *program
 
 	mu       sync.Mutex
@@ -38,7 +38,7 @@ type browserLine struct {
 	Request string `json:"request"` // what a page has asked for
 }
 
-func startBrowser(t testing.TB) *browser {
+func startBrowser(t *testing.T) *browser {
 	t.Helper()
 	b := &browser{t: t, waits: map[int]chan browserLine{}}
 	b.p = start(t, "browser", "node", e2eFile(t, "e2e", "browser.mjs"))

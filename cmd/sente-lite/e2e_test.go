@@ -28,12 +28,9 @@ import (
 const stepTime = 20 * time.Second
 
 // e2eFile is the absolute path of a file under testdata.
-func e2eFile(t testing.TB, elements ...string) string {
+func e2eFile(t *testing.T, elements ...string) string {
 	t.Helper()
-	path, err := filepath.Abs(filepath.Join(append([]string{"..", "..", "testdata"}, elements...)...))
-	if err != nil {
-		t.Fatal(err)
-	}
+	path := filepath.Join(append([]string{repository(t), "testdata"}, elements...)...)
 	if _, err := os.Stat(path); err != nil {
 		t.Fatal(err)
 	}
@@ -42,7 +39,7 @@ func e2eFile(t testing.TB, elements ...string) string {
 
 // A program is a process of a test. It is killed when the test ends.
 type program struct {
-	t     testing.TB
+	t     *testing.T
 	name  string
 	cmd   *exec.Cmd
 	stdin io.WriteCloser
@@ -56,7 +53,7 @@ type program struct {
 
 // start runs a program. What it has said on stdout and stderr is shown if the
 // test fails.
-func start(t testing.TB, name string, command ...string) *program {
+func start(t *testing.T, name string, command ...string) *program {
 	t.Helper()
 	p := &program{t: t, name: name, cmd: exec.Command(command[0], command[1:]...), lines: make(chan string, 1024), ended: make(chan struct{})}
 	p.cmd.Stderr = (*programErrors)(p)
@@ -198,7 +195,7 @@ var (
 
 // startPipe starts a sidecar of this test, which is its handler. config is the
 // inside of a map.
-func startPipe(t testing.TB, config string) *parent {
+func startPipe(t *testing.T, config string) *parent {
 	t.Helper()
 	p := &parent{program: start(t, "sente-lite pipe", "sente-lite", "pipe", "--log-level", "debug")}
 	p.say("[:sente-lite/hello {:config {%s}}]", config)
@@ -206,7 +203,7 @@ func startPipe(t testing.TB, config string) *parent {
 }
 
 // startServe starts a server.
-func startServe(t testing.TB, args ...string) *parent {
+func startServe(t *testing.T, args ...string) *parent {
 	t.Helper()
 	p := &parent{program: start(t, "sente-lite serve", append([]string{"sente-lite"}, args...)...)}
 	return p.ready()
@@ -226,6 +223,6 @@ func (p *parent) ready() *parent {
 
 // static is the part of a configuration that serves testdata: the pages, and
 // the scripts from npm that they load.
-func static(t testing.TB) string {
+func static(t *testing.T) string {
 	return fmt.Sprintf(":listen [\"http://127.0.0.1:0\"] :static %q", e2eFile(t))
 }

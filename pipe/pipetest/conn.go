@@ -404,6 +404,11 @@ func unblocksRead(e *ends) {
 
 func unblocksFlush(e *ends) {
 	e.fill(e.a)
+	for range 256 { // more than any link holds, also where Write cannot try
+		if _, err := e.a.Write(batch(message(64<<10, 1))); err != nil {
+			e.t.Fatal(err)
+		}
+	}
 	done := make(chan error, 1)
 	go func() { done <- e.a.Flush() }()
 	e.within("Close", func() { _ = e.a.Close(kicked) })

@@ -119,7 +119,10 @@ func (in *inbuf) space() []byte {
 	case kept+need <= len(in.b):
 		in.move(in.b)
 	case held == len(in.b) || len(in.b) < largeBuffer:
-		n := min(bufferSize(kept+need), largerBuffer(len(in.b)))
+		n := largerBuffer(len(in.b))
+		if in.want > in.hi-in.lo { // the codec knows; else it grows in steps that pay
+			n = min(bufferSize(kept+need), n)
+		}
 		if !in.charge.set(n - freeBuffer) {
 			return nil
 		}

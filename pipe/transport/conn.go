@@ -120,10 +120,11 @@ func goesOn(err error) bool {
 // and still wait for answers.
 func (c *conn) finish(err error) error {
 	var cl pipe.Closed
-	ours := false
-	if errors.As(err, &cl) && cl.Code != pipe.CloseLost {
-		ours = c.close(cl.Reason) && !cl.Remote
-		if ours && c.lingers && c.codec.ready() || !c.drained() {
+	before := c.out.closing.Load()
+	byCode := errors.As(err, &cl) && cl.Code != pipe.CloseLost
+	if byCode {
+		c.close(cl.Reason)
+		if !before && !cl.Remote && c.lingers && c.codec.ready() || !c.drained() {
 			c.discard()
 		}
 	}
@@ -138,9 +139,9 @@ func (c *conn) finish(err error) error {
 	}
 	c.in.release()
 	switch {
-	case closing && !cl.Remote && !ours:
+	case before || closing && !byCode:
 		err = pipe.Closed{Reason: c.reason}
-	case werr != nil && !cl.Remote && !ours:
+	case werr != nil && !byCode:
 		err = werr
 	}
 	c.done = err
@@ -160,9 +161,10 @@ func (c *conn) Close(r pipe.Reason) error {
 	return nil
 }
 
-// close reports whether it was the first. It does not wait: what cannot be
-// written at once is left to a goroutine of the conn's own, what must be read to
-// the reader, and the timer bounds both.
+// close reports whether it was the first. What cannot be written at once is left
+// to a goroutine of the conn's own, what must be read to the reader, and the
+// timer bounds both. It waits for them only where Read has ended already, so that
+// a process may exit once its Conns have closed.
 func (c *conn) close(r pipe.Reason) bool {
 	o := &c.out
 	o.mu.Lock()
@@ -186,10 +188,12 @@ func (c *conn) close(r pipe.Reason) bool {
 		}
 	}
 	c.timer = time.AfterFunc(c.wait, c.end)
-	done := c.idle()
+	done, unread := c.idle(), o.unread
 	o.mu.Unlock()
 	if done {
 		c.said()
+	} else if unread {
+		o.own.Wait()
 	}
 	return true
 }

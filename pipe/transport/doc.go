@@ -12,7 +12,10 @@
 // for output, which is held only while the other side is behind. So an idle
 // Conn costs its reader's stack and a few hundred bytes.
 //
-// Nothing here starts a goroutine for a Conn, with two exceptions that the Conn
-// itself owns: a WebSocket's pong that the other side would not take at once,
-// and the watch over the parent's process that belongs to Stdio.
+// Nothing here starts a goroutine for a Conn, save where the Conn owns it and its
+// end waits for it: to write a pong or a close frame that the other side would
+// not take at once, and to watch the parent's process, for Stdio. So Read is not
+// only for messages: it answers pings, and after a Close it sees the other side
+// out. Whoever reads goes on until Read has failed with something other than a
+// *pipe.Error.
 package transport

@@ -111,8 +111,12 @@ func (c *conn) chunk(all bool) []byte {
 	if all && len(o.pong) == 0 && !o.closing.Load() {
 		return o.buf[o.off:]
 	}
+	step := flushStep
+	if len(o.pong) > 0 || o.closing.Load() {
+		step = 1 // the rest of the frame
+	}
 	end := o.mark
-	for end < len(o.buf) && (end <= o.off || end < o.off+flushStep && !o.closing.Load()) {
+	for end < len(o.buf) && end < o.off+step {
 		end += c.codec.frame(o.buf[end:])
 	}
 	return o.buf[o.off:end]
@@ -222,6 +226,9 @@ func (c *conn) answer(frame []byte) {
 	o.pong = append(o.pong[:0], frame...)
 	if o.flushing {
 		return
+	}
+	if o.coff == 0 {
+		o.control = o.control[:0] // an earlier pong that has not begun to leave
 	}
 	if done, err := c.pump(); !done && err == nil && !o.owed {
 		o.owed = true

@@ -1,4 +1,4 @@
-//go:build linux
+//go:build unix
 
 package transport
 
@@ -94,10 +94,12 @@ const wantBye = "[:chsk/close {:code 1001 :reason \"shutdown\"}]\n"
 // Over what a parent may give as stdin and stdout.
 func TestStdio(t *testing.T) {
 	socket := func() (mine, theirs *os.File) {
-		fds, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
+		fds, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM, 0)
 		if err != nil {
 			t.Fatal(err)
 		}
+		unix.CloseOnExec(fds[0])
+		unix.CloseOnExec(fds[1])
 		return os.NewFile(uintptr(fds[0]), "mine"), os.NewFile(uintptr(fds[1]), "theirs")
 	}
 	pipes := func(write bool) (mine, theirs *os.File) {

@@ -24,6 +24,7 @@ const Subprotocol = "sente-lite"
 // handshakeTimeout bounds the writing of the answer to an upgrade.
 const handshakeTimeout = 10 * time.Second
 
+// UpgradeOptions say who has come, and how to serve it.
 type UpgradeOptions struct {
 	Options
 	// Info is what the caller knows of the peer. Upgrade sets Transport,
@@ -36,6 +37,10 @@ type UpgradeOptions struct {
 // Upgrade turns a request into a Conn and takes its connection over. The caller
 // has decided by then whether the peer may come in: see CheckUpgrade. After an
 // error the request has been answered.
+//
+// A Conn writes without waiting, and idles without a buffer, if the server's
+// connections are *net.TCPConn or *net.UnixConn, or else give their descriptor as
+// a syscall.Conn; over TLS, and what wraps a net.Conn, it works but costs more.
 func Upgrade(w http.ResponseWriter, r *http.Request, o UpgradeOptions) (pipe.Conn, error) {
 	if status, err := CheckUpgrade(r); err != nil {
 		if status == http.StatusUpgradeRequired {

@@ -12,6 +12,9 @@
             [clojure.walk :as walk]
             [promesa.core :as p]))
 
+(def scenario
+  (js/JSON.parse (fs/readFileSync (str/replace *file* "handler.cljs" "scenario.json") "utf8")))
+
 (def link (first *command-line-args*))
 (def dialect (second *command-line-args*))
 (def hello (nth *command-line-args* 2))
@@ -123,12 +126,15 @@
   (js/JSON.parse (reduce-kv str/replace (js/JSON.stringify step) @names)))
 
 (defn run-scenario! []
-  (p/do
-    (reduce (fn [before step] (p/do before (step! (event (named step)))))
-            nil
-            (js/JSON.parse (fs/readFileSync (str/replace *file* "handler.cljs" "scenario.json") "utf8")))
-    (out! {:done true})
-    (.end (:out streams))))
+  (-> (p/do
+        (reduce (fn [before step] (p/do before (step! (event (named step)))))
+                nil
+                scenario)
+        (out! {:done true})
+        (.end (:out streams)))
+      (.catch (fn [e]
+                (js/console.error e)
+                (js/process.exit 1)))))
 
 ((if (= dialect "text") on-lines on-frames) (:in streams) take!)
 (say! (edn/read-string hello))

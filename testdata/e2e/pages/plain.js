@@ -7,7 +7,8 @@ const s = SenteLite.connect({
   onOpen: ({handshake: {first, ...data}}) => note("handshake", Object.keys(data).sort(), first),
   onState: (now) => {
     if (now.status !== "closed" && now.status !== "waiting") return;
-    note("closed", now.lastClose.code, now.lastClose.reason, now.lastClose.clean);
+    const {code, reason, clean, why} = now.lastClose;
+    note("closed", code, why === "closed" ? "closed" : reason, clean); // its own words for its own close
   },
   onError: (e) => note("error", e.message),
 });
