@@ -19,11 +19,19 @@ func channelID(i Item) (id []byte, name string, bad *Error) {
 	if !ok || isNil(id) {
 		return nil, "", badData(i, `a map with a :channel-id, like {:channel-id "room"}`)
 	}
+	if len(id) > maxChannelID {
+		return nil, "", &Error{Category: Incorrect, Code: "too-large", Event: string(i.Name),
+			Msg: fmt.Sprintf("a :channel-id of %d bytes; at most %d are taken", len(id), maxChannelID)}
+	}
 	if name, err := Unquote(id); err == nil {
 		return id, name, nil
 	}
 	return id, string(id), nil
 }
+
+// maxChannelID is how many bytes the text of an id may have: it is kept for as
+// long as somebody is in the channel.
+const maxChannelID = 1024
 
 // maxSubscriptions is how many channels one client may be in.
 const maxSubscriptions = 1000

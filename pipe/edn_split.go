@@ -66,6 +66,38 @@ func SplitValue(v []byte) (Item, error) {
 	return shapeOf(v, &outer, &inner)
 }
 
+// nextVector is Next, and finds the parts of an element that is a vector in the
+// same walk.
+func (c *Cursor) nextVector(p *vectorParts) (elem []byte, ok bool) {
+	if !c.more() {
+		return nil, false
+	}
+	start := c.i
+	if c.b[start] != '[' {
+		return c.Next()
+	}
+	for c.i++; ; {
+		if !c.more() { // not in text that was checked
+			return nil, false
+		}
+		if c.b[c.i] == ']' {
+			c.i++
+			return c.b[start:c.i], true
+		}
+		at := c.i
+		c.i = ednSkip(c.b, at)
+		p.add(c.b[at:c.i])
+	}
+}
+
+// splitParts is SplitValue for a value whose parts nextVector has found.
+func splitParts(v []byte, p *vectorParts) (Item, error) {
+	if p.n > 0 && p.el[0][0] == ':' {
+		return shapeOf(v, p, &vectorParts{})
+	}
+	return SplitValue(v)
+}
+
 // vectorParts are the first elements of a vector.
 type vectorParts struct {
 	n  int // how many it has, or more than el holds

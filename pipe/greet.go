@@ -386,6 +386,9 @@ func isNil(v []byte) bool { return string(v) == "nil" }
 
 // short shows the beginning of a value in a message.
 func short(v []byte) string {
+	if len(v) == 0 {
+		return "nothing"
+	}
 	s := strings.ToValidUTF8(string(v[:min(len(v), 60)]), "")
 	if len(v) > 60 {
 		s += "…"

@@ -56,7 +56,7 @@ func (p *probe) ping(s *Session) {
 	p.pinged.Store(-1)
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.closed || s.closing != nil {
+	if s.closed || s.leaving() {
 		return
 	}
 	s.q.unshift(queued{msg, kindControl})

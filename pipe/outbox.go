@@ -2,6 +2,7 @@ package pipe
 
 import (
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -27,11 +28,11 @@ type outbox struct {
 
 	mu      sync.Mutex
 	q       queue
-	writing bool    // somebody writes, and will take what is put meanwhile
-	dirty   bool    // stands in some flusher's list
-	closed  bool    // nothing more is taken
-	closing *Reason // closes once everything is written
-	sent    uint64  // items written in this session
+	writing bool                   // somebody writes, and will take what is put meanwhile
+	dirty   bool                   // stands in some flusher's list
+	closed  bool                   // nothing more is taken
+	closing atomic.Pointer[Reason] // closes once everything is written
+	sent    uint64                 // items written in this session
 	flushed []func(bool)
 	onPing  func() // called once a ping has been written
 	linger  alarm  // closes a peer that does not take its last words
@@ -53,7 +54,7 @@ func (o *outbox) put(p *packet, fl *flusher) (Status, int, error) {
 func (o *outbox) queue(m queued, fl *flusher) (Status, int, error) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	if o.closed || o.closing != nil {
+	if o.closed || o.leaving() {
 		return "", 0, errGone
 	}
 	if m.kind == kindEvent && o.full(len(m.Data)) {
@@ -61,13 +62,13 @@ func (o *outbox) queue(m queued, fl *flusher) (Status, int, error) {
 		// sender's turn only.
 		o.write()
 		switch {
-		case o.closed || o.closing != nil: // meanwhile
+		case o.closed || o.leaving(): // meanwhile
 			return "", 0, errGone
 		case o.full(len(m.Data)):
 			return StatusBackpressure, o.q.events, nil
 		}
 	}
-	if m.kind == kindAnswer && o.q.owed >= maxAnswers {
+	if m.kind == kindAnswer && o.unread(len(m.Data)) {
 		o.hub.goroutine(func() {
 			o.conn.Close(Reason{CloseOverloaded, "you do not read your answers"})
 		})
@@ -83,13 +84,20 @@ func (o *outbox) queue(m queued, fl *flusher) (Status, int, error) {
 	if o.writing {
 		return StatusOK, o.q.events, nil
 	}
-	if o.q.waiting() >= 128 || o.q.bytes >= writeBytes/4 {
+	if o.q.waiting() >= writeSoon || o.q.bytes >= writeBytes/4 {
 		o.write()
 	} else if !o.dirty {
 		o.dirty = true
 		fl.list = append(fl.list, o)
 	}
 	return StatusOK, o.q.events, nil
+}
+
+// unread reports whether a peer is owed more than it may be that asks and does
+// not read. Owners are trusted with the size of what they ask for.
+func (o *outbox) unread(n int) bool {
+	most := 2 * o.hub.settings.Load().Flow.MaxBufferBytes
+	return o.q.owed >= maxAnswers || o.counted && o.q.owed > 0 && o.q.bytes+n > most
 }
 
 // full reports whether an event of n bytes has no room. One event always has.
@@ -196,7 +204,7 @@ func (o *outbox) wrote(w written, err error) bool {
 // meanwhile.
 func (o *outbox) idle() {
 	o.writing = false
-	waiters, closing := o.flushed, o.closing
+	waiters, closing := o.flushed, o.closing.Load()
 	o.flushed = nil
 	if len(waiters) == 0 && closing == nil {
 		return
@@ -237,10 +245,10 @@ func (o *outbox) shut(r Reason) { o.shutWithin(r, lingerTime) }
 func (o *outbox) shutWithin(r Reason, wait time.Duration) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	if o.closed || o.closing != nil {
+	if o.closed || o.leaving() {
 		return
 	}
-	o.closing = &r
+	o.closing.Store(&r)
 	if wait > 0 {
 		o.linger.ring = func() { o.hub.goroutine(func() { o.conn.Close(r) }) }
 		o.hub.clock.set(&o.linger, wait)
@@ -253,20 +261,15 @@ func (o *outbox) shutWithin(r Reason, wait time.Duration) {
 
 // isShut reports whether the peer is being closed by us.
 func (o *outbox) isShut() (Reason, bool) {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	if o.closing == nil {
-		return Reason{}, false
+	if r := o.closing.Load(); r != nil {
+		return *r, true
 	}
-	return *o.closing, true
+	return Reason{}, false
 }
 
 // leaving reports whether the peer is being closed by us: what it still sends
 // is not taken.
-func (o *outbox) leaving() bool {
-	_, shut := o.isShut()
-	return shut
-}
+func (o *outbox) leaving() bool { return o.closing.Load() != nil }
 
 // end takes nothing more and returns how many events were not written.
 func (o *outbox) end() (undelivered int) {

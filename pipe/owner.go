@@ -49,11 +49,11 @@ func unknownEvent(name []byte) *Error {
 }
 
 // eventOf returns the text and the name of the event in an owner event's data.
-func eventOf(i Item, event []byte) (text, name []byte, bad *Error) {
+func eventOf(i Item, event []byte, parts *vectorParts) (text, name []byte, bad *Error) {
 	if event == nil {
 		return nil, nil, badData(i, "a map with :to and :event, like {:to \"uid\" :event [:chat/msg {}]}")
 	}
-	in, err := SplitValue(event)
+	in, err := splitParts(event, parts)
 	if err != nil {
 		bad := *asError(err)
 		bad.Msg = "in :event: " + bad.Msg
@@ -71,8 +71,9 @@ func eventOf(i Item, event []byte) (text, name []byte, bad *Error) {
 
 // ownerSend handles :sente-lite/send {:to T :event E :except #{uid}}.
 func (s *Session) ownerSend(i Item) *Error {
-	f := fields(i, ":event", ":to", ":except")
-	event, name, bad := eventOf(i, f[0])
+	var parts vectorParts
+	f := fieldsAnd(i, &parts, ":event", ":to", ":except")
+	event, name, bad := eventOf(i, f[0], &parts)
 	if bad != nil {
 		return bad
 	}
@@ -87,8 +88,9 @@ func (s *Session) ownerSend(i Item) *Error {
 
 // ownerRequest handles :sente-lite/request {:to UID :event E :timeout-ms N}.
 func (s *Session) ownerRequest(i Item) *Error {
-	f := fields(i, ":event", ":to", ":timeout-ms")
-	event, name, bad := eventOf(i, f[0])
+	var parts vectorParts
+	f := fieldsAnd(i, &parts, ":event", ":to", ":timeout-ms")
+	event, name, bad := eventOf(i, f[0], &parts)
 	if bad != nil {
 		return bad
 	}

@@ -1,5 +1,7 @@
 package pipe
 
+import "sync"
+
 // queued is one message that waits to be written.
 type queued struct {
 	Message
@@ -30,6 +32,9 @@ type queue struct {
 func (q *queue) push(m queued) {
 	if q.items == nil {
 		q.items = q.first[:0]
+	} else if len(q.items) == len(q.first) && cap(q.items) == len(q.first) {
+		run := runs.Get().(*[runLength]queued)
+		q.items = run[:copy(run[:], q.items)]
 	}
 	q.items = append(q.items, m)
 	q.bytes += len(m.Data)
@@ -40,6 +45,11 @@ func (q *queue) push(m queued) {
 		q.owed++
 	}
 }
+
+// runs have room for what usually gathers in a queue between two writes.
+const runLength = 2 * writeSoon
+
+var runs = sync.Pool{New: func() any { return new([runLength]queued) }}
 
 // unshift puts a heartbeat ahead of everything that waits.
 func (q *queue) unshift(m queued) {
@@ -53,6 +63,10 @@ func (q *queue) waiting() int { return len(q.items) - q.head }
 // maxAnswers is how much a peer may be owed that asks and does not read. It is
 // closed (4001) then: to stop reading from it could deadlock it with us.
 const maxAnswers = 10000
+
+// writeSoon is how many events gather before their sender writes them without
+// waiting for the end of its turn.
+const writeSoon = 128
 
 // What one write takes at the most. Large enough to be worth a system call,
 // small enough that a stalled peer's last write does not hold much.
@@ -86,13 +100,11 @@ func (q *queue) take(batch []Message, sum *written) []Message {
 		*m = queued{}
 		q.head++
 	}
-	if q.head == len(q.items) {
-		q.head = 0
-		if cap(q.items) > 64 {
-			q.items = nil // a burst is over; an idle peer holds no more than it needs
-		} else {
-			q.items = q.items[:0]
+	if q.head == len(q.items) { // an idle peer holds no more than it needs
+		if cap(q.items) == runLength {
+			runs.Put((*[runLength]queued)(q.items[:runLength]))
 		}
+		q.head, q.items = 0, nil
 	} else if q.head > 1024 && q.head > len(q.items)/2 {
 		n := copy(q.items, q.items[q.head:])
 		clear(q.items[n:])

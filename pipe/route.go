@@ -166,6 +166,13 @@ func field(i Item, key string) ([]byte, bool) {
 // fields finds up to four keys in the data of an event, in one pass; nil for
 // those that are not there.
 func fields(i Item, keys ...string) (found [4][]byte) {
+	var first vectorParts
+	return fieldsAnd(i, &first, keys...)
+}
+
+// fieldsAnd is fields, and finds the parts of the first key's value if that is
+// a vector.
+func fieldsAnd(i Item, first *vectorParts, keys ...string) (found [4][]byte) {
 	if len(i.Body) == 0 || i.Body[0] != '{' { // nothing, or a map with a namespace
 		for n, key := range keys {
 			found[n], _ = field(i, key)
@@ -177,10 +184,15 @@ func fields(i Item, keys ...string) (found [4][]byte) {
 		if !ok {
 			return found
 		}
+		if string(k) == keys[0] {
+			*first = vectorParts{}
+			found[0], _ = c.nextVector(first)
+			continue
+		}
 		v, _ := c.Next()
-		for n, key := range keys {
+		for n, key := range keys[1:] {
 			if string(k) == key {
-				found[n] = v
+				found[n+1] = v
 				break
 			}
 		}

@@ -75,9 +75,10 @@ func (s *Session) run() error {
 		s.shutWithin(Reason{CloseShutdown, "shutdown"}, lingerTime)
 	}
 	err := s.begin()
+	turn := s.turn // one closure for all
 	for err == nil {
 		var m Message
-		m, err = s.conn.Read(s.turn)
+		m, err = s.conn.Read(turn)
 		if err != nil {
 			err = s.unreadable(err)
 		} else if !s.leaving() {
@@ -230,6 +231,13 @@ func (s *Session) refuse(cb []byte, e *Error) {
 
 // answer sends a reply, or the bare value of an event where nobody asked.
 func (s *Session) answer(cb, value []byte) {
+	if cb != nil {
+		value = appendReply(nil, cb, value)
+	}
+	if _, _, err := s.put(&packet{edn: value, kind: kindAnswer}, &s.fl); err != errBusy {
+		return
+	}
+	value = errBusy.AppendEDN(nil)
 	if cb != nil {
 		value = appendReply(nil, cb, value)
 	}

@@ -177,3 +177,20 @@ func sources(t *testing.T, root string) (files []string) {
 func hasAnySuffix(s string, suffixes ...string) bool {
 	return slices.ContainsFunc(suffixes, func(suffix string) bool { return strings.HasSuffix(s, suffix) })
 }
+
+// The README's script is the one that a test runs against a browser, to the
+// letter.
+func TestReadmeShowsTheScript(t *testing.T) {
+	root := repository(t)
+	readme, err := os.ReadFile(filepath.Join(root, "README.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	script, err := os.ReadFile(filepath.Join(root, "testdata", "e2e", "hello.cljs"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !strings.Contains(string(readme), "```clojure\n"+strings.TrimSpace(string(script))+"\n```") {
+		t.Error("README.md does not show testdata/e2e/hello.cljs as it is")
+	}
+}

@@ -94,7 +94,7 @@
     #subs = new Map(); // channel → {fns, waiters, joined, cb}: what should be, whatever the link does
     #calls = new Map(); // cb → {resolve, reject, timer, sent, event}
     #queue = []; // [{text, cb}] for the next link
-    #pings = []; // in the order written: pongs carry no number
+    #pings = []; // what each pong, or an error, is told to, in the order written: pongs carry no number
     #retryTimer; #dialTimer; #watchTimer;
     #limits = {};
 
@@ -191,8 +191,11 @@
         if (this.#pings.length >= this.#o.maxCalls) throw busy("chsk/ws-ping", "too many are open already");
         const at = performance.now();
         const timer = setTimeout(() => reject(timeout("chsk/ws-ping", timeoutMs, true)), timeoutMs);
-        this.#pings.push({timer, reject, resolve: () => resolve(performance.now() - at)});
-        this.#write(["chsk/ws-ping"]);
+        this.#pings.push((error) => {
+          clearTimeout(timer);
+          error ? reject(error) : resolve(performance.now() - at);
+        });
+        this.#ws.send('["chsk/ws-ping"]');
       });
     }
 
@@ -211,7 +214,6 @@
     }
 
     // The link.
-
     async #dial(reason) {
       const turn = ++this.#turn; // a later attempt makes this one void
       clearTimeout(this.#retryTimer);
@@ -219,15 +221,13 @@
       if (turn !== this.#turn) return;
       this.#dialTimer = setTimeout(() => this.#down(1006, "no handshake in time", false, "handshake-timeout"),
         this.#o.connectTimeoutMs);
-      let token = this.#o.token;
-      if (typeof token === "function") {
-        try {
-          token = await token();
-        } catch (e) {
-          if (turn === this.#turn) this.#down(1006, `token: ${e && e.message}`, false, "token-failed");
-        }
-        if (turn !== this.#turn) return;
+      let {token} = this.#o;
+      try {
+        if (typeof token === "function") token = await token();
+      } catch (e) {
+        if (turn === this.#turn) this.#down(1006, `token: ${e?.message}`, false, "token-failed");
       }
+      if (turn !== this.#turn) return;
       let ws;
       try {
         this.#ws = ws = new this.#o.WebSocket(this.#url, token ? protocolsOf(token) : []);
@@ -235,10 +235,7 @@
         this.#drop();
         return this.#end({code: 1006, reason: e.message, clean: false, why: "bad-socket"});
       }
-      ws.onmessage = (m) => {
-        this.#heard++;
-        this.#take(ws, m.data);
-      };
+      ws.onmessage = (m) => this.#take(ws, m.data);
       ws.onclose = (e) => {
         const why = e.code === 1006 && !this.state.open ? "unreachable" : CLOSES[e.code];
         this.#down(e.code, e.reason, e.wasClean, why || (e.code < 4500 ? "server-closed" : "refused"));
@@ -250,9 +247,8 @@
 
     #opened([uid, , data, first]) {
       if (this.state.open) return;
-      data = data || {};
       clearTimeout(this.#dialTimer);
-      this.#limits = data.limits || {};
+      this.#limits = (data && data.limits) || {};
       const again = this.#again;
       this.#again = true;
       // Joins go ahead of what waited, so that nothing published now is missed, and both ahead of what onState sends.
@@ -261,29 +257,26 @@
       this.#queue.push(...backlog);
       this.#flush();
       this.#watch();
-      this.#set({status: "open", open: true, uid, session: data.session || null, since: Date.now(), attempts: 0,
+      this.#set({status: "open", open: true, uid, session: (data && data.session) || null, since: Date.now(), attempts: 0,
         handshake: {...data, first}}, again ? "reopened" : "opened");
-      this.#tell(again ? "onReconnect" : "onOpen", this.state);
+      this.#run(again ? this.#o.onReconnect : this.#o.onOpen, this.state);
     }
 
     /** Silence beyond the sidecar's own pings is asked about; no answer ends the link. */
     #watch() {
-      const {kaliveMs, pingTimeoutMs} = this.#o;
-      const quiet = (this.#limits["ws-kalive-ms"] || kaliveMs) + (this.#limits["ws-ping-timeout-ms"] || pingTimeoutMs);
+      const {"ws-kalive-ms": kalive = this.#o.kaliveMs, "ws-ping-timeout-ms": more = this.#o.pingTimeoutMs} = this.#limits;
       const heard = this.#heard;
       this.#watchTimer = setTimeout(() => {
-        if (heard === this.#heard) this.#probe(pingTimeoutMs);
+        if (heard === this.#heard) this.#probe(this.#o.pingTimeoutMs);
         this.#watch();
-      }, quiet);
+      }, kalive + more);
     }
 
     #probe(timeoutMs) {
-      const heard = this.#heard;
-      const ws = this.#ws;
+      const [ws, heard] = [this.#ws, this.#heard];
       this.ping({timeoutMs}).catch((e) => {
-        if (e.code === "chsk/timeout" && ws === this.#ws && heard === this.#heard) {
-          this.#down(1006, `no pong in ${timeoutMs} ms`, false, "dead");
-        }
+        const dead = e.code === "chsk/timeout" && ws === this.#ws && heard === this.#heard;
+        if (dead) this.#down(1006, `no pong in ${timeoutMs} ms`, false, "dead");
       });
     }
 
@@ -297,10 +290,7 @@
         ws.onmessage = ws.onclose = null; // onerror stays: npm's ws throws without one
         if (ws.readyState < 2) code ? ws.close(code, reason) : ws.close();
       }
-      for (const p of this.#pings.splice(0)) {
-        clearTimeout(p.timer);
-        p.reject(this.#closed("chsk/ws-ping", true));
-      }
+      for (const ping of this.#pings.splice(0)) ping(this.#closed("chsk/ws-ping", true));
       for (const [cb, call] of this.#calls) if (call.sent) this.#settle(cb, this.#closed(call.event, false));
       for (const sub of this.#subs.values()) sub.joined = false;
     }
@@ -314,11 +304,9 @@
       if (code === 4001 && this.#tries === 0) this.#tries = 1; // who is overloaded is not helped by haste
       const spread = code === 4002 && /spread-ms=(\d+)/.exec(reason);
       const delay = Math.round(spread ? Math.random() * spread[1] : this.#o.backoff(this.#tries));
-      this.#tries++;
       this.#retryTimer = setTimeout(() => this.#dial("retry"), delay);
-      const nextRetryAt = Date.now() + delay;
-      this.#set({status: "waiting", open: false, lastClose, attempts: this.#tries, nextRetryAt}, why);
-      if (open) this.#tell("onClose", lastClose);
+      this.#set({status: "waiting", open: false, lastClose, attempts: ++this.#tries, nextRetryAt: Date.now() + delay}, why);
+      if (open) this.#run(this.#o.onClose, lastClose);
     }
 
     #end(lastClose) {
@@ -326,12 +314,11 @@
       const {open} = this.state;
       this.#queue = this.#queue.filter((q) => !q.cb);
       for (const [cb, call] of this.#calls) this.#settle(cb, this.#closed(call.event, true));
-      for (const sub of this.#subs.values()) {
-        sub.waiters.splice(0).forEach((w) => w.reject(this.#closed("sente-lite/subscribe", true)));
-      }
+      const gone = this.#closed("sente-lite/subscribe", true);
+      for (const sub of this.#subs.values()) for (const w of sub.waiters.splice(0)) w.reject(gone);
       this.#tries = 0;
       this.#set({status: "closed", open: false, nextRetryAt: null, lastClose: Object.freeze(lastClose)}, lastClose.why);
-      if (open || lastClose.why !== "closed") this.#tell("onClose", lastClose);
+      if (open || lastClose.why !== "closed") this.#run(this.#o.onClose, lastClose);
     }
 
     #listen(on) {
@@ -350,9 +337,6 @@
     };
 
     // Out.
-
-    #write(item) { this.#ws.send(JSON.stringify(item)); }
-
     #put(item, cb) {
       const {maxQueue, maxQueueBytes} = this.#o;
       const id = cb ? item[0][0] : item[0];
@@ -362,29 +346,24 @@
       if (text.length * 3 > most && new TextEncoder().encode(text).length > most) {
         return rejected(fail("incorrect", "sente-lite/too-large", id, `more than ${most} bytes`));
       }
-      if (this.#live()) {
-        if (this.#ws.bufferedAmount + text.length > maxQueueBytes) return rejected(busy(id, "too much waits to be sent"));
-        this.#ws.send(text);
-        return {status: "ok"};
-      }
-      if (this.state.status === "closed") return rejected(this.#closed(id, true));
-      const chars = this.#queue.reduce((n, q) => n + q.text.length, text.length);
-      if (this.#queue.length >= maxQueue || chars > maxQueueBytes) return rejected(busy(id, "too much waits to be sent"));
-      this.#queue.push({text, cb});
-      return {status: "queued"};
+      const live = this.#live();
+      if (!live && this.state.status === "closed") return rejected(this.#closed(id, true));
+      const before = live ? this.#ws.bufferedAmount : this.#queue.reduce((n, q) => n + q.text.length, 0);
+      const full = before > 0 && before + text.length > maxQueueBytes; // one alone may have any size
+      if (full || (!live && this.#queue.length >= maxQueue)) return rejected(busy(id, "too much waits to be sent"));
+      live ? this.#ws.send(text) : this.#queue.push({text, cb});
+      return {status: live ? "ok" : "queued"};
     }
 
     #flush() {
       while (this.#queue.length > 0 && this.#ws.readyState === 1) {
-        let n = 0;
-        for (let chars = 0; n < this.#queue.length && n < BUNDLE_ITEMS; n++) {
-          chars += this.#queue[n].text.length;
-          if (n > 0 && chars > BUNDLE_CHARS) break;
-        }
-        const items = this.#queue.splice(0, n);
+        let chars = 0;
+        const fits = ({text}, n) => n < BUNDLE_ITEMS && ((chars += text.length) <= BUNDLE_CHARS || n === 0);
+        const over = this.#queue.findIndex((q, n) => !fits(q, n));
+        const items = this.#queue.splice(0, over < 0 ? Infinity : over);
         for (const {cb} of items) if (cb) this.#calls.get(cb).sent = true;
         const texts = items.map((q) => q.text);
-        this.#ws.send(n === 1 ? texts[0] : `["batch/events",[${texts}]]`);
+        this.#ws.send(texts.length === 1 ? texts[0] : `["batch/events",[${texts}]]`);
       }
     }
 
@@ -392,10 +371,7 @@
       const cb = (++this.#cb).toString(36);
       const call = {resolve, reject, sent: false, event: event[0]};
       const {status, error} = this.#put([event, cb], cb);
-      if (error) {
-        reject(error);
-        return null;
-      }
+      if (error) return void reject(error);
       call.sent = status === "ok";
       call.timer = setTimeout(() => {
         // A call that never left must not leave after its caller has given up.
@@ -435,8 +411,8 @@
     }
 
     // In.
-
     #take(ws, text) {
+      this.#heard++;
       try {
         const value = JSON.parse(text);
         for (const item of value[0] === "batch/events" ? value[1] : [value]) {
@@ -451,26 +427,18 @@
       if (Array.isArray(item[0])) return item[1] === null ? this.#item(item[0]) : void this.#serve(...item);
       const [id, data] = item;
       if (!Array.isArray(item) || typeof id !== "string") throw new TypeError("neither event, call nor reply");
+      const sub = this.#subs.get(data?.["channel-id"]);
       switch (id) {
         case "chsk/handshake": return this.#opened(data);
-        case "chsk/ws-ping": return this.#write(["chsk/ws-pong"]);
-        case "chsk/ws-pong": {
-          const ping = this.#pings.shift();
-          if (ping) clearTimeout(ping.timer), ping.resolve();
-          return;
-        }
+        case "chsk/ws-ping": return this.#ws.send('["chsk/ws-pong"]');
+        case "chsk/ws-pong": return void this.#pings.shift()?.();
         case "chsk/reply": return void this.#settle(data, item[2]);
-        case "sente-lite/subscribed": {
-          const sub = this.#subs.get(data && data["channel-id"]);
+        case "sente-lite/subscribed":
           if (sub && sub.cb) this.#settle(sub.cb, data);
           break;
-        }
-        case "sente-lite/channel-msg": {
-          const sub = this.#subs.get(data["channel-id"]);
-          const meta = {channel: data["channel-id"], from: data.from};
-          for (const fn of sub ? [...sub.fns] : []) this.#run(fn, data.data, meta);
+        case "sente-lite/channel-msg":
+          for (const fn of sub ? [...sub.fns] : []) this.#run(fn, data.data, {channel: data["channel-id"], from: data.from});
           break;
-        }
         case "sente-lite/error": this.#report(errorIn(item));
       }
       for (const key of [id, "*"]) for (const fn of [...(this.#handlers.get(key) || [])]) this.#run(fn, data, item);
@@ -493,7 +461,7 @@
           text = reply(await first(data, event));
         } catch (e) {
           this.#report(e);
-          text = refuse("fault", "handler-failed", `the handler failed: ${e && e.message || e}`);
+          text = refuse("fault", "handler-failed", `the handler failed: ${e?.message || e}`);
         }
         this.#serving--;
       }
@@ -501,22 +469,18 @@
     }
 
     // What is told to the page.
-
-    #run(fn, ...args) {
+    async #run(fn, ...args) {
       try {
-        const r = fn(...args);
-        if (r && typeof r.catch === "function") r.catch((e) => this.#report(e));
+        await fn?.(...args);
       } catch (e) {
         this.#report(e);
       }
     }
 
-    #tell(name, ...args) { if (this.#o[name]) this.#run(this.#o[name], ...args); }
-
     #set(patch, reason) {
       const old = this.state;
       this.state = Object.freeze({...old, ...patch, reason});
-      this.#tell("onState", this.state, old);
+      this.#run(this.#o.onState, this.state, old);
     }
 
     #report(error) {

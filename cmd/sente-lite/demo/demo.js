@@ -4,13 +4,14 @@
 // demo/say, and publishes to the room and to the channel demo/peers. A page whose sidecar lacks any of that still
 // works with what is there. What others send is only ever put into text nodes.
 
-import {age, clock, el, fill, hue, kept, millis, spark, timeOf} from "./page.js";
+import {age, clock, el, fill, hue, kept, millis, timeOf} from "./page.js";
+import {drawPaste, pasteLines} from "./paste.js";
+import {gap, lastRtt, measure} from "./rtt.js";
 
 /* global SenteLite */
 
 const base = new URL(".", import.meta.url);
 const KEPT = 200; // messages of a room, lines of a thread
-const SAMPLES = 60;
 const LATE_MS = 400; // a blink shorter than this is not worth a banner
 const CHANNEL = /^[\p{L}\p{N}._-]{1,32}$/u; // also what is safe between quotes in a shell
 
@@ -159,6 +160,7 @@ function show(p) {
   view("chat");
   draw();
   drawLog(true);
+  drawTerminal();
 }
 
 function say(p, text) {
@@ -234,7 +236,7 @@ function stateChanged(now, old) {
     }
   } else if (!now.open && lostAt === null) {
     lostAt = Date.now();
-    rtts.push(null);
+    gap();
   }
   banner();
   drawFacts();
@@ -244,7 +246,7 @@ async function greet() {
   quietly(s.ask("demo/name", {name: myName}));
   info = (await quietly(s.ask("demo/info", {}, {timeoutMs: 10000}))) || info;
   drawFacts();
-  drawPaste();
+  drawTerminal();
   const list = await quietly(s.ask("demo/peers", {}, {timeoutMs: 10000}));
   if (Array.isArray(list)) peersAre(list);
 }
@@ -257,7 +259,8 @@ function peersAre(list) {
   for (const old of peersKnown ? before : []) {
     if (peer(old.uid) || isMe(old.uid)) continue;
     for (const p of places.values()) {
-      if (p.uid === old.uid || (p.joined && p.seen.delete(old.uid))) note(p, `${old.name || old.uid} left`);
+      const seen = p.joined && p.seen.delete(old.uid) && old.name !== old.uid; // who has no name only dropped a line
+      if (p.uid === old.uid || seen) note(p, `${old.name || old.uid} left`);
     }
   }
   peersKnown = true;
@@ -284,29 +287,7 @@ function addRoom(channel) {
   return room(channel);
 }
 
-// Round trips.
-
-const rtts = [];
-setInterval(async () => {
-  if (document.hidden || !s.state.open) return;
-  const ms = await quietly(s.ping({timeoutMs: 5000}));
-  if (ms === undefined) return;
-  rtts.push(ms);
-  rtts.splice(0, rtts.length - SAMPLES);
-  drawRtt();
-}, 1000);
-
-function drawRtt() {
-  const known = rtts.filter((v) => v !== null);
-  if (known.length === 0) return;
-  const last = known[known.length - 1];
-  $("rtt").textContent = millis(last);
-  $("pill-rtt").textContent = `${millis(last)} ms`;
-  $("rtt-range").textContent = `${millis(Math.min(...known))} to ${millis(Math.max(...known))} ms in the last ${known.length} s`;
-  const {line, area} = spark(rtts, SAMPLES);
-  $("spark").querySelector(".line").setAttribute("d", line);
-  $("spark").querySelector(".area").setAttribute("d", area);
-}
+measure(s);
 
 // Drawing.
 
@@ -388,7 +369,7 @@ function drawPeers() {
     const me = p.uid === s.state.uid;
     const button = el("button", {type: "button", title: `Write to ${p.uid}`, onclick: () => show(thread(p.uid, p.name))}, name);
     button.dataset.key = p.uid;
-    const rtt = me ? rtts[rtts.length - 1] : p["rtt-ms"];
+    const rtt = me ? lastRtt() : p["rtt-ms"];
     return el("tr", {},
       el("td", {title: p.uid}, me ? `${name} (you)` : button, p.role === "owner" ? el("span", {className: "role"}, " owner") : null),
       el("td", {className: "over num"}, String(p.transport || "?")),
@@ -414,30 +395,10 @@ function drawFacts() {
   if (info.version) $("version").textContent = String(info.version);
 }
 
-/** Three ways to make a message appear here; each needs only what its label names. */
-function drawPaste() {
+function drawTerminal() {
   const channel = here && here.channel ? here.channel : "lobby";
   const ws = new URL("ws", base).href.replace(/^http/, "ws");
-  const event = (from) => `[:demo/say {:channel "${channel}" :text "hello from ${from}"}]`;
-  const lines = [
-    ["shell", `sente-lite send :demo/say '{:channel "${channel}" :text "hello from a shell"}'`],
-    ["bb", `bb -e '(require (quote [babashka.http-client.websocket :as ws])) (let [w (ws/websocket {:uri "${ws}"})] @(ws/send! w (pr-str ${event("bb")})) @(ws/close! w))'`],
-    ["nbb, Node 22", `npx nbb -e '(let [w (js/WebSocket. "${ws}")] (set! (.-onopen w) (fn [] (.send w (pr-str ${event("nbb")})) (.close w))))'`],
-  ];
-  fill($("paste"), lines.map(([label, line]) => {
-    const button = el("button", {type: "button", ariaLabel: `Copy the line for ${label}`, onclick: () => copy(label, line)}, "Copy");
-    button.dataset.key = label;
-    return el("li", {}, el("span", {className: "for"}, label), button, el("code", {}, line));
-  }));
-}
-
-async function copy(label, line) {
-  try {
-    await navigator.clipboard.writeText(line);
-    $("copied").textContent = `Copied the line for ${label}`;
-  } catch {
-    $("copied").textContent = "The browser does not let this page copy: select the line instead";
-  }
+  drawPaste($("paste"), pasteLines({channel, ws, socket: info.socket}), (text) => { $("copied").textContent = text; });
 }
 
 function banner() {
@@ -535,4 +496,3 @@ $("name").value = myName;
 ["lobby", "workshop", "garden", ...[].concat(savedRooms.get())].forEach(addRoom);
 for (const channel of joinedBefore) if (addRoom(channel)) join(room(channel));
 show(addRoom(roomOfAddress()) || room("lobby"));
-drawPaste();

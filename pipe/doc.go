@@ -1,0 +1,51 @@
+// Package pipe is the vocabulary and the engine of sente-lite: it brings
+// Clojure events from peer to peer, whatever carries them. It imports nothing
+// but the standard library.
+//
+//	Conn ──────── Session ──────── Hub ──────── Session ──────── Conn
+//	messages      one peer:        everyone:    its outbox       frames joined
+//	in            shapes, calls    targets,                      into one write
+//	              of its own       channels,
+//	                               the handler
+//
+// # One event's way
+//
+// A [Conn] reads a message. Its Session checks it and takes it apart in one pass
+// ([Split]): shape, name, cb, body. What belongs to the link itself is settled
+// there; the rest goes to the handler, wrapped in :sente-lite/recv around the
+// body's bytes, or where a relay rule says. Every receiver's outbox gets the same
+// bytes. When what was read so far is handled, just before the Conn asks its
+// transport for more, everything that was queued leaves: joined, one write for
+// each receiver. The goroutine that reads is the one that writes, unless a link
+// is full; then a goroutine of that outbox takes over until it is empty. So an
+// event needs no other goroutine to wake up on its way, and no goroutine that
+// reads ever waits for a write.
+//
+// # What differs from the usual, and why
+//
+// EDN text is the hub's only form. A [Packer] turns whole messages into another
+// form and back at the edge, token by token, rather than giving the hub several
+// forms to split and join: every value of the contract has exactly one meaning
+// in EDN, so there is one path for an event. A packed message is made at most
+// once per form, whatever the number of its receivers.
+//
+// A Message that was read is lent until the next Read, not given: what leaves is
+// rendered into bytes of its own anyway, since a wrapper is written around it,
+// and a queued event of a hundred bytes must not hold on to the 64 KiB that it
+// arrived in.
+//
+// Read is told what to do before it waits, and Write does not wait: together
+// they are what joins frames without a timer.
+//
+// # Bounds
+//
+// A peer's queue is bounded in events and bytes; a full one refuses, and the
+// sender hears of it. Answers to what a peer itself asked have a bound of their
+// own, as have open calls. Everything that is held for clients counts against
+// one budget, partial messages included. Strangers may hold 64 KiB, for 5 s.
+//
+// The files: conn, packer, hello, errors, settings and auth have the vocabulary;
+// hub and life the whole; session, greet, item by item what one peer may do
+// (channel, route, owner, calls); queue, outbox, packet, pressure and heartbeat
+// the way out; scan and edn the text.
+package pipe
