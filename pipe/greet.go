@@ -13,8 +13,8 @@ import (
 // strangers a while to say theirs.
 func (s *Session) begin() error {
 	if r := s.info.Refused; r != nil {
-		s.conn.Close(*r)
-		return Closed{Reason: *r}
+		s.shut(*r)
+		return nil
 	}
 	set := s.hub.settings.Load()
 	lim := set.Flow.Limits()
@@ -53,7 +53,8 @@ func (s *Session) mute() bool {
 func (s *Session) first(i Item) (done bool, err error) {
 	if i.Shape != ShapeEvent && i.Shape != ShapeCall || !isName(i.Name, "sente-lite/hello") {
 		if s.mute() {
-			return true, s.fatal(Reason{CloseUnauthorized, "the first value must be a hello with a token"})
+			s.shut(Reason{CloseUnauthorized, "the first value must be a hello with a token"})
+			return true, nil
 		}
 		return false, s.greet(Hello{Ours: true})
 	}
@@ -68,7 +69,8 @@ func (s *Session) first(i Item) (done bool, err error) {
 	}
 	if bad != nil {
 		if s.mute() {
-			return true, s.fatal(Reason{CloseUnauthorized, "the hello was refused"})
+			s.shut(Reason{CloseUnauthorized, "the hello was refused"})
+			return true, nil
 		}
 		bad.Event = "sente-lite/hello"
 		s.refuse(i.Call, bad)
@@ -78,7 +80,11 @@ func (s *Session) first(i Item) (done bool, err error) {
 		}
 		return true, nil
 	}
-	return true, s.greet(hello)
+	err = s.greet(hello)
+	if i.Call != nil && s.greeted {
+		s.answer(i.Call, []byte("true"))
+	}
+	return true, err
 }
 
 // agree checks what a stream's hello asks for.
@@ -159,7 +165,8 @@ func (s *Session) greet(hello Hello) error {
 		return bad
 	}
 	if s.claimed() == RoleClient && h.Full() {
-		return s.fatal(Reason{CloseOverloaded, "this sidecar has as many clients as :max-peers allows"})
+		s.shut(Reason{CloseOverloaded, "this sidecar has as many clients as :max-peers allows"})
+		return nil
 	}
 	h.clock.stop(&s.patience)
 	s.hello = hello

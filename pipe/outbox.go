@@ -32,8 +32,9 @@ type outbox struct {
 	dirty   bool                   // stands in some flusher's list
 	closed  bool                   // nothing more is taken
 	closing atomic.Pointer[Reason] // closes once everything is written
-	sent    uint64                 // items written in this session
-	flushed []func(bool)
+	taken   uint64                 // items that were ever queued, heartbeats aside
+	sent    uint64                 // of them, those that were written
+	waiters []waiter
 	onPing  func() // called once a ping has been written
 	linger  alarm  // closes a peer that does not take its last words
 }
@@ -81,6 +82,9 @@ func (o *outbox) queue(m queued, fl *flusher) (Status, int, error) {
 		o.hub.held.Add(int64(len(m.Data))) // an answer that says so must get through
 	}
 	o.q.push(m)
+	if m.kind != kindControl {
+		o.taken++
+	}
 	if o.writing {
 		return StatusOK, o.q.events, nil
 	}
@@ -179,12 +183,8 @@ func (o *outbox) wrote(w written, err error) bool {
 		if c, ok := err.(Closed); ok {
 			reason = c.Reason
 		}
-		waiters := o.flushed
-		o.flushed = nil
+		o.release(false)
 		o.mu.Unlock()
-		for _, done := range waiters {
-			done(false)
-		}
 		o.conn.Close(reason) // its reader notices, and sees to the rest
 		o.mu.Lock()
 		return false
@@ -197,43 +197,58 @@ func (o *outbox) wrote(w written, err error) bool {
 	if o.counted {
 		o.hub.Give(w.bytes)
 	}
+	if len(o.waiters) > 0 {
+		o.release(true)
+	}
 	return true
+}
+
+// A waiter wants to know when everything up to an item has been written.
+type waiter struct {
+	upTo uint64
+	done func(written bool)
+}
+
+// release tells those whose items have been written, or all that they never
+// will be. The lock is held, and let go meanwhile.
+func (o *outbox) release(written bool) {
+	n := 0
+	for n < len(o.waiters) && (!written || o.waiters[n].upTo <= o.sent) {
+		n++
+	}
+	ready := o.waiters[:n:n]
+	o.waiters = o.waiters[n:]
+	o.mu.Unlock()
+	for _, w := range ready {
+		w.done(written)
+	}
+	o.mu.Lock()
 }
 
 // idle ends a writer's turn: everything has left. The lock is held, and let go
 // meanwhile.
 func (o *outbox) idle() {
 	o.writing = false
-	waiters, closing := o.flushed, o.closing.Load()
-	o.flushed = nil
-	if len(waiters) == 0 && closing == nil {
-		return
-	}
-	o.mu.Unlock()
-	for _, done := range waiters {
-		done(true)
-	}
-	if closing != nil {
+	if closing := o.closing.Load(); closing != nil {
+		o.mu.Unlock()
 		o.conn.Close(*closing)
+		o.mu.Lock()
 	}
-	o.mu.Lock()
 }
 
 // whenFlushed calls done, from whichever goroutine it is, once everything that
 // is queued now has been written (true) or the peer has gone (false).
-func (o *outbox) whenFlushed(done func(bool)) {
+func (o *outbox) whenFlushed(done func(written bool)) {
 	o.mu.Lock()
-	if !o.closed {
-		o.flushed = append(o.flushed, done)
-		if !o.writing {
-			o.writing, o.dirty = true, false
-			o.drain(false)
-		}
+	if o.closed || o.sent == o.taken {
+		written := o.sent == o.taken
 		o.mu.Unlock()
+		done(written)
 		return
 	}
+	o.waiters = append(o.waiters, waiter{o.taken, done})
+	o.write()
 	o.mu.Unlock()
-	done(false)
 }
 
 // shut closes the peer for a reason once what is queued has been written, or
@@ -281,12 +296,8 @@ func (o *outbox) end() (undelivered int) {
 		o.hub.Give(o.q.bytes)
 	}
 	o.q = queue{}
-	waiters := o.flushed
-	o.flushed = nil
+	o.release(false)
 	o.mu.Unlock()
-	for _, done := range waiters {
-		done(false)
-	}
 	return undelivered
 }
 

@@ -52,7 +52,7 @@ func (s *Session) deliver(i Item, to []*Session) {
 	if i.Shape == ShapeEvent {
 		p := packet{edn: s.appendRecv(make([]byte, 0, len(s.edn)+len(i.Event)+40), i.Event)}
 		for _, t := range to {
-			s.sendTo(t, &p, i.Name)
+			s.sendTo(t, &p, i.Name, len(to) == 1)
 		}
 		return
 	}
@@ -78,11 +78,11 @@ func (s *Session) appendRecv(b, event []byte) []byte {
 }
 
 // sendTo puts an event into a peer's queue, and tells this peer if it was
-// refused there.
-func (s *Session) sendTo(t *Session, p *packet, name []byte) (Status, int, error) {
+// refused there. One of several that has just gone is simply no more of them.
+func (s *Session) sendTo(t *Session, p *packet, name []byte, alone bool) (Status, int, error) {
 	status, size, err := t.put(p, &s.fl)
 	switch {
-	case err == errGone:
+	case err == errGone && !alone:
 	case err != nil:
 		e := *asError(err)
 		e.Event = string(name)
@@ -124,18 +124,22 @@ func (s *Session) sendToClient(i Item) {
 // sendAll sends one packet to many. A call's reply says how it went; a plain
 // event's sender hears of refusals only.
 func (s *Session) sendAll(i Item, p *packet, to []*Session) {
-	worst, largest := StatusOK, 0
+	worst, largest, gone := StatusOK, 0, 0
 	var failed *Error
 	for _, t := range to {
 		var status Status
 		var size int
 		var err error
 		if i.Call == nil {
-			status, size, err = s.sendTo(t, p, i.Name)
+			status, size, err = s.sendTo(t, p, i.Name, len(to) == 1)
 		} else if status, size, err = t.put(p, &s.fl); err == nil && status == StatusOK {
 			s.hub.Stats.Sent.Add(1)
 		}
-		if err != nil && err != errGone {
+		if err == errGone && len(to) > 1 {
+			gone++
+			continue
+		}
+		if err != nil {
 			failed = asError(err)
 		}
 		if status == StatusBackpressure {
@@ -143,7 +147,7 @@ func (s *Session) sendAll(i Item, p *packet, to []*Session) {
 		}
 		largest = max(largest, size)
 	}
-	n := len(to)
+	n := len(to) - gone
 	clear(to)
 	s.aim = to[:0]
 	switch {

@@ -65,7 +65,8 @@ const (
 	strangerTime  = 5 * time.Second
 )
 
-// run reads until the Conn ends, and returns why: nil at a clean end.
+// run reads until the Conn ends, and returns why: nil at a clean end. What we
+// shut ourselves is read to its end too: that sees the other side out.
 func (s *Session) run() error {
 	h := s.hub
 	h.mu.Lock()
@@ -106,8 +107,8 @@ func (s *Session) unreadable(err error) error {
 	}
 	s.stamp()
 	s.received.Add(1)
-	if err := s.early(1); err != nil {
-		return err
+	if s.early(1) {
+		return nil
 	}
 	s.refuse(nil, bad)
 	return nil
@@ -148,8 +149,8 @@ func (s *Session) stamp() {
 func (s *Session) message(m Message) error {
 	f := &s.hub.settings.Load().Flow
 	data := m.Data
-	if err := s.early(len(data)); err != nil {
-		return err
+	if s.early(len(data)) {
+		return nil
 	}
 	if len(data) > 1 && data[0] == 0x1f && data[1] == 0x8b {
 		s.received.Add(1)
@@ -177,7 +178,7 @@ func (s *Session) message(m Message) error {
 	}
 	if !s.greeted {
 		done, err := s.first(item)
-		if done || err != nil {
+		if done || err != nil || !s.greeted {
 			return err
 		}
 	}
@@ -203,21 +204,17 @@ func (s *Session) message(m Message) error {
 	}
 }
 
-// early counts what a stranger sends before its hello.
-func (s *Session) early(n int) error {
+// early counts what a stranger sends before its hello, and reports whether that
+// was too much.
+func (s *Session) early(n int) bool {
 	if s.greeted || !s.info.Stranger {
-		return nil
+		return false
 	}
-	if s.held += n; s.held > strangerBytes {
-		return s.fatal(Reason{CloseUnauthorized, "more than 64 KiB before a hello"})
+	if s.held += n; s.held <= strangerBytes {
+		return false
 	}
-	return nil
-}
-
-// fatal closes the Conn and returns the error that ends the session.
-func (s *Session) fatal(r Reason) error {
-	s.shut(r)
-	return Closed{Reason: r}
+	s.shut(Reason{CloseUnauthorized, "more than 64 KiB before a hello"})
+	return true
 }
 
 // refuse tells this peer that something it sent cannot be done: as the reply

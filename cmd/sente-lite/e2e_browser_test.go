@@ -168,6 +168,10 @@ func (b *browser) console() string {
 	return s.String()
 }
 
+// noSidecar is what Chromium logs of a WebSocket whose server is not there, or
+// goes while it answers.
+var noSidecar = []string{"net::ERR_CONNECTION_", "Connection closed before receiving a handshake response"}
+
 // complaints returns the errors and warnings in the pages' consoles that
 // contain none of the texts.
 func (b *browser) complaints(but ...string) (all []string) {

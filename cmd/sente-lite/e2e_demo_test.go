@@ -99,7 +99,7 @@ func TestDemo(t *testing.T) {
 		t.Errorf("exit code %d after SIGTERM", code)
 	}
 
-	if all := b.complaints("net::ERR_CONNECTION_REFUSED"); all != nil {
+	if all := b.complaints(noSidecar...); all != nil {
 		t.Errorf("the consoles:\n%s", strings.Join(all, "\n"))
 	}
 	b.mu.Lock()

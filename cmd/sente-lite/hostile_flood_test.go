@@ -3,6 +3,7 @@
 package main
 
 import (
+	"bufio"
 	"bytes"
 	"errors"
 	"fmt"
@@ -11,6 +12,7 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 )
@@ -18,10 +20,21 @@ import (
 // deaf makes a WebSocket whose machine takes next to nothing, and is never read.
 func deaf(t *testing.T, h *house) *webSocket {
 	t.Helper()
-	w := h.peer(t, "ws").(*webSocket)
-	if err := w.Conn.(*net.TCPConn).SetReadBuffer(4096); err != nil {
+	// Before it connects: a window that shrinks later upsets TCP itself.
+	d := net.Dialer{Timeout: patience, Control: func(_, _ string, c syscall.RawConn) error {
+		return c.Control(func(fd uintptr) {
+			if err := syscall.SetsockoptInt(int(fd), syscall.SOL_SOCKET, syscall.SO_RCVBUF, 4096); err != nil {
+				t.Error(err)
+			}
+		})
+	}}
+	c, err := d.Dial("tcp", strings.TrimPrefix(h.at["http"], "http://"))
+	if err != nil {
 		t.Fatal(err)
 	}
+	t.Cleanup(func() { c.Close() })
+	w, _ := upgradeOn(&client{t, c, bufio.NewReader(c)}, h.at["http"], "/ws?v=1", nil)
+	w.hear("[:chsk/handshake ")
 	return w
 }
 
@@ -112,8 +125,8 @@ func TestAsksAndNeverReads(t *testing.T) {
 	for name, ask := range map[string]string{
 		"garbage": "]", "calls": `[[:a/b] "c"]`, "forbidden": `[:sente-lite/peers {}]`, "pings": `[:chsk/ws-ping]`,
 		"subscriptions": `[:sente-lite/subscribe {:channel-id "` + strings.Repeat("x", 1000) + `"}]`,
-		"large names":   "[:" + strings.Repeat("x", 300_000) + "/y]", "large ids": `[:sente-lite/subscribe {:channel-id "` + strings.Repeat("x", 300_000) + `"}]`,
-		"large strings": `[:msg/send-to-client {:to-uid "` + strings.Repeat("x", 300_000) + `" :message 1}]`,
+		"large names":   "[:" + strings.Repeat("x", 100_000) + "/y]", "large ids": `[:sente-lite/subscribe {:channel-id "` + strings.Repeat("x", 2000) + `"}]`,
+		"large strings": `[:msg/send-to-client {:to-uid "` + strings.Repeat("x", 2000) + `" :message 1}]`,
 	} {
 		t.Run(name, func(t *testing.T) {
 			h.undisturbed(t, func() {
@@ -125,6 +138,8 @@ func TestAsksAndNeverReads(t *testing.T) {
 					_, err = w.Write(b)
 				}
 				if errors.Is(err, os.ErrDeadlineExceeded) {
+					<-h.ended
+					os.WriteFile("/tmp/sl-dump.txt", []byte(h.errs.String()), 0o600)
 					t.Fatal("the link is open")
 				}
 			})

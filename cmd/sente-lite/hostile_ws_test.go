@@ -20,7 +20,12 @@ type webSocket struct{ *client }
 // upgrade asks for a WebSocket. It is nil where the answer is no.
 func upgrade(t *testing.T, addr, path string, headers map[string]string) (*webSocket, *http.Response) {
 	t.Helper()
-	c := connect(t, addr)
+	return upgradeOn(connect(t, addr), addr, path, headers)
+}
+
+func upgradeOn(c *client, addr, path string, headers map[string]string) (*webSocket, *http.Response) {
+	t := c.t
+	t.Helper()
 	var b bytes.Buffer
 	all := map[string]string{
 		"Host": strings.TrimPrefix(addr, "http://"), "Connection": "Upgrade", "Upgrade": "websocket",
