@@ -142,11 +142,10 @@ func TestLayers(t *testing.T) {
 	l.Set(":flow/max-buffer-size=30")
 	l.Set(":flow/call-timeout-ms=30")
 	l.Flag("--listen", "listen", []any{"unix:/a", "unix:/b"})
-	cfg, err := l.Config()
-	if err != nil {
+	if _, err := l.Config(); err != nil {
 		t.Fatal(err)
 	}
-	cfg, err = l.Merge("hello", []byte(`{:flow {:call-timeout-ms 40} :static nil}`))
+	cfg, err := l.Merge("hello", []byte(`{:flow {:call-timeout-ms 40} :static nil}`))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -65,7 +65,7 @@ func TestControlFramesOvertake(t *testing.T) {
 				c.end()
 				var got []string
 				for {
-					f, err := ws.ReadFrame(&l.out)
+					f, err := readFrame(&l.out)
 					if err == io.EOF {
 						break
 					}
