@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/sente-lite/sente-lite/pipe"
+	"github.com/sente-lite/sente-lite/pipe/pipetest"
 )
 
 var scenarios = []scenario{
@@ -273,6 +274,7 @@ func TestScenarios(t *testing.T) {
 						synctest.Test(t, func(t *testing.T) { perform(t, w, s) })
 						return
 					}
+					pipetest.NoLeaks(t)
 					perform(t, w, s)
 				})
 			}
