@@ -125,7 +125,7 @@ func TestAsksAndNeverReads(t *testing.T) {
 	for name, ask := range map[string]string{
 		"garbage": "]", "calls": `[[:a/b] "c"]`, "forbidden": `[:sente-lite/peers {}]`, "pings": `[:chsk/ws-ping]`,
 		"subscriptions": `[:sente-lite/subscribe {:channel-id "` + strings.Repeat("x", 1000) + `"}]`,
-		"large names":   "[:" + strings.Repeat("x", 2000) + "/y]", "large ids": `[:sente-lite/subscribe {:channel-id "` + strings.Repeat("x", 2000) + `"}]`,
+		"large names":   "[:sente-lite/" + strings.Repeat("x", 2000) + "]", "large ids": `[:sente-lite/subscribe {:channel-id "` + strings.Repeat("x", 2000) + `"}]`,
 		"large strings": `[:msg/send-to-client {:to-uid "` + strings.Repeat("x", 2000) + `" :message 1}]`,
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -138,8 +138,6 @@ func TestAsksAndNeverReads(t *testing.T) {
 					_, err = w.Write(b)
 				}
 				if errors.Is(err, os.ErrDeadlineExceeded) {
-					<-h.ended
-					os.WriteFile("/tmp/sl-dump.txt", []byte(h.errs.String()), 0o600)
 					t.Fatal("the link is open")
 				}
 			})
