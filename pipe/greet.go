@@ -5,8 +5,6 @@ import (
 	"encoding/hex"
 	"fmt"
 	"os"
-	"strconv"
-	"strings"
 )
 
 // begin greets those whose transport has said hello for them, and gives
@@ -168,6 +166,11 @@ func (s *Session) greet(hello Hello) error {
 		s.shut(Reason{CloseOverloaded, "this sidecar has as many clients as :max-peers allows"})
 		return nil
 	}
+	// Who comes and goes costs the handler an open and a close each time.
+	if hd := h.currentHandler(); hd != nil && s.claimed() == RoleClient && hd.behind() {
+		s.shut(Reason{CloseOverloaded, "the handler has not read who came and went before"})
+		return nil
+	}
 	h.clock.stop(&s.patience)
 	s.hello = hello
 	s.role = s.claimed()
@@ -283,124 +286,6 @@ func randomHex(n int) string {
 	b := make([]byte, n)
 	rand.Read(b)
 	return hex.EncodeToString(b)
-}
-
-// parseHello reads the map of a hello. Keys that it does not know are those of
-// a later version: they are left alone.
-func parseHello(body []byte) (Hello, *Error) {
-	h := Hello{Ours: true}
-	if body == nil {
-		return h, nil
-	}
-	if Kind(body) != KindMap {
-		return h, badHello("", "a map", body)
-	}
-	for c := Elements(body); ; {
-		k, ok := c.Next()
-		if !ok {
-			return h, nil
-		}
-		v, _ := c.Next()
-		var want string
-		switch string(k) {
-		case ":packer":
-			if h.Packer, ok = keyword(v); !ok {
-				want = "a keyword like :edn"
-			}
-		case ":gzip":
-			want = boolean(v, &h.Gzip)
-		case ":bundle":
-			want = boolean(v, &h.Bundle)
-		case ":ping":
-			want = boolean(v, &h.Ping)
-		case ":recover":
-			want = boolean(v, &h.Recover)
-		case ":handler":
-			h.Handler = new(bool)
-			want = boolean(v, h.Handler)
-		case ":credit":
-			n, err := strconv.Atoi(string(v))
-			if h.Credit = n; err != nil || n < 1 {
-				want = "a whole number from 1"
-			}
-		case ":seen":
-			n, err := strconv.ParseUint(string(v), 10, 64)
-			if h.Seen = n; err != nil {
-				want = "a whole number from 0"
-			}
-		case ":session", ":auth":
-			var s string
-			if isNil(v) {
-				break
-			}
-			var err error
-			if s, err = Unquote(v); err != nil {
-				want = "a string"
-			}
-			if k[1] == 's' {
-				h.Session = s
-			} else {
-				h.Auth = s
-			}
-		case ":config":
-			if h.Config = append([]byte{}, v...); Kind(v) != KindMap {
-				want = "a map"
-			}
-		}
-		if want != "" {
-			return h, badHello(string(k), want, v)
-		}
-	}
-}
-
-func badHello(key, want string, got []byte) *Error {
-	where := "the hello"
-	if key != "" {
-		where = key + " of the hello"
-	}
-	shown := short(got)
-	if key == ":auth" {
-		shown = "something else"
-	}
-	code := "bad-hello"
-	if key == ":config" {
-		code, shown = "bad-config", Kind(got).String()
-	}
-	return &Error{Category: Incorrect, Code: code, Msg: fmt.Sprintf("%s must be %s, not %s", where, want, shown)}
-}
-
-func boolean(v []byte, to *bool) (want string) {
-	switch string(v) {
-	case "true":
-		*to = true
-	case "false", "nil":
-		*to = false
-	default:
-		return "true or false"
-	}
-	return ""
-}
-
-// keyword returns the name of a keyword.
-func keyword(v []byte) (string, bool) {
-	if Kind(v) != KindKeyword {
-		return "", false
-	}
-	return string(v[1:]), true
-}
-
-func isNil(v []byte) bool { return string(v) == "nil" }
-
-// short shows the beginning of a value in a message.
-func short(v []byte) string {
-	if len(v) == 0 {
-		return "nothing"
-	}
-	s := strings.ToValidUTF8(string(v[:min(len(v), 60)]), "")
-	if len(v) > 60 {
-		s += "…"
-	}
-	return s
 }
 
 // Knows reports whether a peer may choose the packer; "" is :edn.

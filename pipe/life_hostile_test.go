@@ -151,3 +151,62 @@ func TestNothingIsHeld(t *testing.T) {
 		}
 	}
 }
+
+// TestComingAndGoingIsBounded lets clients come and go while the handler does
+// not read: there is an end to what it is told of them.
+func TestComingAndGoingIsBounded(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := pipe.NewHub(pipe.HubConfig{}, pipe.Settings{Flow: pipe.Flow{MaxPeers: 10, MaxBufferSize: 20}})
+		hd, s := transport.Mem(transport.MemOptions{Buffer: 4096, Options: transport.Options{WriteTimeout: time.Hour},
+			Server: pipe.ConnInfo{Claim: &pipe.Claim{Role: pipe.RoleOwner}}})
+		h.Attach(s)
+		write(t, hd, "[:sente-lite/hello {:handler true}]")
+		synctest.Wait()
+		visit := func() string {
+			c, s := transport.Mem(transport.MemOptions{})
+			h.Attach(s)
+			write(t, c, "[:sente-lite/hello {}]")
+			m, err := c.Read(nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			got := string(m.Data)
+			c.Close(pipe.Reason{Code: pipe.CloseNormal})
+			synctest.Wait()
+			return got
+		}
+		in := 0
+		for range 300 {
+			if got := visit(); strings.HasPrefix(got, "[:sente-lite/ready ") {
+				in++
+			} else if !strings.HasPrefix(got, "[:chsk/close {:code 4001 ") {
+				t.Fatalf("%s, expected to be let in, or to come back later", got)
+			}
+		}
+		if in < 20 || in > 100 {
+			t.Errorf("%d of 300 were let in, expected 20 and what a write takes", in)
+		}
+		read := make(chan []string, 1)
+		go func() {
+			all, _ := ends(hd)
+			read <- all
+		}()
+		synctest.Wait()
+		if got := visit(); !strings.HasPrefix(got, "[:sente-lite/ready ") {
+			t.Errorf("%s, expected to be let in once the handler has read", got)
+		}
+		if err := h.Shutdown(t.Context()); err != nil {
+			t.Error(err)
+		}
+		opens := 0
+		for _, v := range <-read {
+			if strings.HasPrefix(v, "[:sente-lite/open ") {
+				opens++
+			}
+		}
+		hd.Close(pipe.Reason{Code: pipe.CloseNormal})
+		if opens != in+1 {
+			t.Errorf("%d opens, expected %d", opens, in+1)
+		}
+	})
+}

@@ -1,11 +1,11 @@
 package pipe
 
 // Nearest returns the known name that name was most likely meant to be, or ""
-// where none is near: at most a third of it is wrong.
+// where none is near: at most a third of it, or one letter, is wrong.
 func Nearest(name string, known []string) string {
-	best, least := "", len(name)/3+1
+	best, least := "", max(1, (len(name)+1)/3)
 	for _, k := range known {
-		if d := distance(name, k, least); d < least || d == least && best != "" && k < best {
+		if d := distance(name, k, least); d < least || d == least && (best == "" || k < best) {
 			best, least = k, d
 		}
 	}

@@ -104,6 +104,15 @@ func (o *outbox) unread(n int) bool {
 	return o.q.owed >= maxAnswers || o.counted && o.q.owed > 0 && o.q.bytes+n > most
 }
 
+// behind reports whether more is queued for a handler than its events, and an
+// open and a close for as many peers as there may be.
+func (o *outbox) behind() bool {
+	f := &o.hub.settings.Load().Flow
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.q.waiting() >= f.MaxBufferSize+2*f.MaxPeers
+}
+
 // full reports whether an event of n bytes has no room. One event always has.
 func (o *outbox) full(n int) bool {
 	f := &o.hub.settings.Load().Flow

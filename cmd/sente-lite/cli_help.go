@@ -6,6 +6,8 @@ import (
 	"strings"
 
 	"github.com/alecthomas/kong"
+
+	"github.com/sente-lite/sente-lite/pipe"
 )
 
 // Examples end the help of each command.
@@ -71,7 +73,7 @@ func help(parser *kong.Kong, args []string, sys system) int {
 				break // an argument of the command
 			}
 			msg := fmt.Errorf("unknown command %s", arg)
-			if near := nearest(arg, names); near != "" {
+			if near := pipe.Nearest(arg, names); near != "" {
 				msg = fmt.Errorf("unknown command %s, did you mean %s?", arg, near)
 			}
 			return usage(sys, msg)

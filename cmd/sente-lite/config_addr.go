@@ -8,6 +8,8 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+
+	"github.com/sente-lite/sente-lite/pipe"
 )
 
 // An Address is where to listen: a Unix socket's path, or a host and port.
@@ -60,7 +62,7 @@ func ParseAddress(s string) (Address, error) {
 		msg := fmt.Sprintf("unknown scheme %s:", scheme)
 		if scheme == "ws" || scheme == "wss" {
 			msg += "; WebSockets are served at http://"
-		} else if near := nearest(scheme, schemes); near != "" {
+		} else if near := pipe.Nearest(scheme, schemes); near != "" {
 			msg += "; did you mean " + near + ":?"
 		}
 		return Address{}, fmt.Errorf("%s; allowed: unix:, tcp://, http://", msg)

@@ -54,7 +54,7 @@ func (l *Loader) unknownVariable(name string, names map[string]string) {
 		all = append(all, known)
 	}
 	msg := "unknown variable; a key :a :b-c of the configuration is " + envPrefix + "A__B_C"
-	if near := nearest(name, sorted(all)); near != "" {
+	if near := pipe.Nearest(name, sorted(all)); near != "" {
 		msg = "unknown variable; did you mean " + near + "?"
 	}
 	l.wrong = append(l.wrong, problem{source: name, msg: msg})

@@ -148,38 +148,3 @@ func showAll(v any, depth int) string {
 func secret(key any) bool {
 	return key == pack.Keyword("token") || key == pack.Keyword("csrf-token")
 }
-
-// Nearest returns the candidate that name is most like, "" if none is like it.
-func nearest(name string, candidates []string) string {
-	best, least := "", 1+max(1, (len(name)+1)/3)
-	for _, c := range candidates {
-		if d := distance(name, c); d < least {
-			best, least = c, d
-		}
-	}
-	return best
-}
-
-// Distance counts the letters to insert, leave out, replace or swap.
-func distance(a, b string) int {
-	var before, last []int
-	row := make([]int, len(b)+1)
-	for j := range row {
-		row[j] = j
-	}
-	for i := 1; i <= len(a); i++ {
-		before, last, row = last, row, make([]int, len(b)+1)
-		row[0] = i
-		for j := 1; j <= len(b); j++ {
-			cost := 1
-			if a[i-1] == b[j-1] {
-				cost = 0
-			}
-			row[j] = min(row[j-1]+1, last[j]+1, last[j-1]+cost)
-			if i > 1 && j > 1 && a[i-1] == b[j-2] && a[i-2] == b[j-1] {
-				row[j] = min(row[j], before[j-2]+1)
-			}
-		}
-	}
-	return row[len(b)]
-}

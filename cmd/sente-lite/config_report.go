@@ -7,6 +7,8 @@ import (
 	"strings"
 
 	"github.com/sente-lite/sente-lite/pipe/pack"
+
+	"github.com/sente-lite/sente-lite/pipe"
 )
 
 // A report collects what is wrong with one layer of the configuration.
@@ -38,7 +40,7 @@ func (r *report) wrong(at keyPath, v any, allowed string) bool {
 // WrongName is for one of some keywords: it tells the nearest.
 func (r *report) wrongName(at keyPath, v any, allowed string, names []string) bool {
 	name := strings.TrimPrefix(fmt.Sprint(v), ":")
-	if near := nearest(name, names); near != "" {
+	if near := pipe.Nearest(name, names); near != "" {
 		return r.add(at, "found %s; did you mean :%s? allowed: %s", show(v), near, allowed)
 	}
 	return r.wrong(at, v, allowed)
@@ -63,8 +65,8 @@ func (r *report) unknown(in keyPath, name any) {
 	case !isKeyword && slices.Contains(siblings, string(word)):
 		r.add(at, "keys are keywords; did you mean %s?", word)
 		return
-	case meant == "" && nearest(string(word), siblings) != "":
-		r.add(at, "unknown key; did you mean :%s?", nearest(string(word), siblings))
+	case meant == "" && pipe.Nearest(string(word), siblings) != "":
+		r.add(at, "unknown key; did you mean :%s?", pipe.Nearest(string(word), siblings))
 		return
 	}
 	for _, k := range keys() {
@@ -87,7 +89,7 @@ func (r *report) known(at keyPath, m map[any]any, names ...string) bool {
 		if _, isKeyword := name.(pack.Keyword); !isKeyword {
 			name = pack.Symbol(show(name))
 		}
-		if near := nearest(string(word), names); near != "" {
+		if near := pipe.Nearest(string(word), names); near != "" {
 			ok = r.add(at.then(name), "unknown key; did you mean :%s?", near)
 		} else {
 			ok = r.add(at.then(name), "unknown key; allowed: :%s", strings.Join(names, " :"))

@@ -150,6 +150,7 @@ func TestAsksAndNeverReads(t *testing.T) {
 
 // TestSocketsThatNeverSpeak opens two thousand.
 func TestSocketsThatNeverSpeak(t *testing.T) {
+	t.Parallel()
 	h := guarded(t, "")
 	before := memory(t, h.process)
 	h.undisturbed(t, func() {

@@ -11,6 +11,7 @@ import (
 // TestTokensOnStreams lets in over TCP who brings a token in hello, and tells
 // others nothing.
 func TestTokensOnStreams(t *testing.T) {
+	t.Parallel()
 	h := guarded(t, "")
 	right := `[:sente-lite/hello {:auth "` + token + `"}]`
 	t.Run("right", func(t *testing.T) {

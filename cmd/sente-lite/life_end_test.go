@@ -75,6 +75,7 @@ var endings = []syscall.Signal{syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP}
 func TestSignals(t *testing.T) {
 	for _, s := range endings {
 		t.Run("pipe "+s.String(), func(t *testing.T) {
+			t.Parallel()
 			p, socket, c := withPeer(t)
 			var all strings.Builder
 			for range 300 {
@@ -88,6 +89,7 @@ func TestSignals(t *testing.T) {
 			p.exits(exitDone, patience)
 		})
 		t.Run("serve "+s.String(), func(t *testing.T) {
+			t.Parallel()
 			dir := shortDir(t)
 			p, at := servesIn(t, dir, nil)
 			c, _ := greet(t, at["unix"], "{}")
@@ -143,6 +145,7 @@ func stuck(t *testing.T) (*process, string) {
 }
 
 func TestShutdownIsBounded(t *testing.T) {
+	t.Parallel()
 	p, socket := stuck(t)
 	p.signal(syscall.SIGTERM)
 	p.exits(exitDone, 4*time.Second) // :shutdown-ms is 2000

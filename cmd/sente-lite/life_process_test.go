@@ -196,12 +196,8 @@ func (p *process) signal(s syscall.Signal) {
 	}
 }
 
-// serves starts "serve" and returns it with the addresses of its ready, by scheme.
-func serves(t *testing.T, args ...string) (*process, map[string]string) {
-	t.Helper()
-	return servesIn(t, shortDir(t), nil, args...)
-}
-
+// servesIn starts "serve" in a folder, after change has had a look at it, and
+// returns it with the addresses of its ready, by scheme.
 func servesIn(t *testing.T, dir string, change func(*exec.Cmd), args ...string) (*process, map[string]string) {
 	t.Helper()
 	p := beginIn(t, dir, change, append([]string{"serve"}, args...)...)
