@@ -30,8 +30,6 @@ type HubConfig struct {
 	// Configure handles :sente-lite/configure: the text of an EDN map in, that
 	// of the reply out.
 	Configure func(edn []byte) ([]byte, *Error)
-	// Reserved uids belong to configured processes and are refused from claims.
-	Reserved []string
 }
 
 // The Hub knows every peer and routes every event.

@@ -156,6 +156,37 @@ var scenarios = []scenario{
 		a < x 4504
 		h < [:sente-lite/close {:uid "$a" :client-id "…" :reason "bye" :code 4504}]`},
 
+	{name: "several peers of one uid", script: `
+		h = handler
+		a = bob
+		b = bob
+		h ~ [:sente-lite/open {:uid "bob" …]
+		h < [:sente-lite/open {:uid "bob" …]
+		h > [[:sente-lite/send {:to "bob" :event [:x/y 1]}] "1"]
+		h < [:chsk/reply "1" {:status :ok :queue-size … :peers 2}]
+		a < [:x/y 1]
+		b < [:x/y 1]
+		h > [[:sente-lite/request {:to "bob" :event [:ui/ask]}] "2"]
+		a < [[:ui/ask] "x1"]
+		b < [[:ui/ask] "x2"]
+		a > [:chsk/reply "x2" :stolen]
+		a < [:sente-lite/error {:category :not-found …}]
+		b > [:chsk/reply "x2" :first]
+		h < [:chsk/reply "2" :first]
+		a > [:chsk/reply "x1" :late]
+		a > [[:chsk/ws-ping] "no error before this"]
+		a < [:chsk/reply "no error before this" "pong"]
+		h > [[:sente-lite/request {:to "bob" :event [:ui/ask]}] "3"]
+		a < [[:ui/ask] "x3"]
+		b < [[:ui/ask] "x4"]
+		a x
+		h < [:sente-lite/close {:uid "bob" …]
+		b > [:chsk/reply "x4" :still]
+		h < [:chsk/reply "3" :still]
+		h > [[:sente-lite/kick {:to "bob"}] "4"]
+		h < [:chsk/reply "4" {:peers 1}]
+		b < x 4504`},
+
 	{name: "what a client may not send", script: `
 		h = handler
 		a = client

@@ -210,3 +210,39 @@ func TestComingAndGoingIsBounded(t *testing.T) {
 		}
 	})
 }
+
+// TestRefusedMeansNothingIsDone: whoever is one too many is not heard either,
+// also if the first value is not a hello.
+func TestRefusedMeansNothingIsDone(t *testing.T) {
+	for _, first := range []string{"[:sente-lite/hello {}]", "[:a/b 1]", `[[:a/b] "c"]`, "[:batch/events [[:a/b] [:a/c]]]"} {
+		synctest.Test(t, func(t *testing.T) {
+			h := pipe.NewHub(pipe.HubConfig{}, pipe.Settings{Flow: pipe.Flow{MaxPeers: 1}})
+			hd, s := transport.Mem(transport.MemOptions{Server: pipe.ConnInfo{Claim: &pipe.Claim{Role: pipe.RoleOwner}}})
+			h.Attach(s)
+			write(t, hd, "[:sente-lite/hello {:handler true}]")
+			one, s := transport.Mem(transport.MemOptions{})
+			h.Attach(s)
+			write(t, one, "[:sente-lite/hello {}]")
+			synctest.Wait()
+			two, s := transport.Mem(transport.MemOptions{})
+			h.Attach(s)
+			write(t, two, first, "[:a/more]")
+			all, _ := ends(two)
+			if len(all) != 1 || !strings.HasPrefix(all[0], "[:chsk/close {:code 4001 ") {
+				t.Errorf("%s: got %q, expected a close with 4001", first, all)
+			}
+			if err := h.Shutdown(t.Context()); err != nil {
+				t.Error(err)
+			}
+			heard, _ := ends(hd)
+			for _, v := range heard {
+				if strings.Contains(v, ":a/") {
+					t.Errorf("%s: the handler got %s", first, v)
+				}
+			}
+			one.Close(pipe.Reason{Code: pipe.CloseNormal})
+			two.Close(pipe.Reason{Code: pipe.CloseNormal})
+			hd.Close(pipe.Reason{Code: pipe.CloseNormal})
+		})
+	}
+}

@@ -18,6 +18,7 @@ import (
 // A scenario is played line by line, over every transport:
 //
 //	h = handler           h connects as an owner that is the handler
+//	b = bob               b connects with a token that says its uid is bob
 //	a = client            a connects; it has a uid of the sidecar's making, $a in what follows
 //	a > [:chat/msg 1]     a sends
 //	a < [:chat/msg …]     the next that a gets is like that; … stands for anything
@@ -36,7 +37,7 @@ type scenario struct {
 // A wire is one way for peers to reach a hub.
 type wire struct {
 	name string
-	dial func(t *testing.T, h *pipe.Hub, role pipe.Role, handler bool) pipe.Conn
+	dial func(t *testing.T, h *pipe.Hub, claim pipe.Claim, handler bool) pipe.Conn
 }
 
 func wires() []wire {
@@ -46,9 +47,9 @@ func wires() []wire {
 	}
 }
 
-func memWire(text bool, torn int) func(*testing.T, *pipe.Hub, pipe.Role, bool) pipe.Conn {
-	return func(t *testing.T, h *pipe.Hub, role pipe.Role, _ bool) pipe.Conn {
-		c, s := transport.Mem(transport.MemOptions{Text: text, Torn: torn, Server: pipe.ConnInfo{Claim: &pipe.Claim{Role: role}}})
+func memWire(text bool, torn int) func(*testing.T, *pipe.Hub, pipe.Claim, bool) pipe.Conn {
+	return func(t *testing.T, h *pipe.Hub, claim pipe.Claim, _ bool) pipe.Conn {
+		c, s := transport.Mem(transport.MemOptions{Text: text, Torn: torn, Server: pipe.ConnInfo{Claim: &claim}})
 		if !h.Attach(s) {
 			t.Fatal("the hub takes no more")
 		}
@@ -60,11 +61,12 @@ func memWire(text bool, torn int) func(*testing.T, *pipe.Hub, pipe.Role, bool) p
 var auth = &pipe.Auth{Anonymous: true, Tokens: []pipe.Token{
 	{Secret: "owner-token", Claim: pipe.Claim{Role: pipe.RoleOwner}},
 	{Secret: "client-token", Claim: pipe.Claim{Role: pipe.RoleClient}},
+	{Secret: "bob-token", Claim: pipe.Claim{UID: "bob"}},
 }}
 
-func listenWire(addr string) func(*testing.T, *pipe.Hub, pipe.Role, bool) pipe.Conn {
+func listenWire(addr string) func(*testing.T, *pipe.Hub, pipe.Claim, bool) pipe.Conn {
 	var l pipe.Listener
-	return func(t *testing.T, h *pipe.Hub, role pipe.Role, _ bool) pipe.Conn {
+	return func(t *testing.T, h *pipe.Hub, claim pipe.Claim, _ bool) pipe.Conn {
 		if l == nil {
 			if addr == "unix:" {
 				addr += filepath.Join(t.TempDir(), "s", "x.sock")
@@ -111,11 +113,11 @@ func (s stranger) Info() pipe.ConnInfo {
 	return i
 }
 
-func wsWire(t *testing.T, h *pipe.Hub, role pipe.Role, handler bool) pipe.Conn {
+func wsWire(t *testing.T, h *pipe.Hub, claim pipe.Claim, handler bool) pipe.Conn {
 	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		c, err := transport.Upgrade(w, r, transport.UpgradeOptions{Info: pipe.ConnInfo{
 			Transport: "ws", Upgraded: &pipe.Hello{Ours: true, Handler: &handler},
-			Claim: &pipe.Claim{Role: role}, Heartbeat: true}})
+			Claim: &claim, Heartbeat: true}})
 		if err != nil {
 			t.Error(err)
 			return
@@ -270,23 +272,26 @@ func atoi(s string) (n uint16) {
 // connect says hello, or not, and waits for the answer.
 func connect(t *testing.T, h *pipe.Hub, w wire, name, kind string) *player {
 	t.Helper()
-	role, hello := pipe.RoleClient, ""
+	claim, hello := pipe.Claim{Role: pipe.RoleClient}, ""
+	token := kind
 	switch kind {
 	case "client":
 	case "owner":
-		role = pipe.RoleOwner
+		claim.Role = pipe.RoleOwner
 	case "handler":
-		role, hello = pipe.RoleOwner, " :handler true"
+		claim.Role, token, hello = pipe.RoleOwner, "owner", " :handler true"
+	case "bob":
+		claim = pipe.Claim{UID: "bob"}
 	default:
 		t.Fatalf("what is a %q?", kind)
 	}
-	p := &player{name: name, in: make(chan string, 64), conn: w.dial(t, h, role, kind == "handler")}
+	p := &player{name: name, in: make(chan string, 64), conn: w.dial(t, h, claim, kind == "handler")}
 	go p.read()
 	var got string
 	if w.name == "ws" {
 		got, _ = p.next(t, "the handshake")
 	} else {
-		p.send(t, fmt.Sprintf(`[:sente-lite/hello {:auth "%s-token"%s}]`, role, hello))
+		p.send(t, fmt.Sprintf(`[:sente-lite/hello {:auth "%s-token"%s}]`, token, hello))
 		got, _ = p.next(t, "ready")
 	}
 	m := regexp.MustCompile(`:uid "([^"]*)"`).FindStringSubmatch(got)
