@@ -139,7 +139,7 @@ func (s *Session) publish(i Item) {
 		s.refuse(i.Call, forbidden(i, "the :policy of this sidecar does not let clients publish to "+short(id)))
 		return
 	}
-	f := fields(i, ":data", ":exclude-sender?")
+	f := s.args.fields(i, ":data", ":exclude-sender?")
 	data, others := f[0], f[1]
 	if data == nil {
 		data = []byte("nil")

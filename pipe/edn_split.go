@@ -37,7 +37,7 @@ const maxCB = 64 // bytes
 // the error can be its reply.
 func Split(b []byte, lim Limits) (Item, error) {
 	var outer, inner vectorParts
-	if v, ok := splitFast(b, lim.OrDefault(), &outer, &inner); ok {
+	if v, ok := splitFast(b, lim.OrDefault(), &outer, &inner, nil); ok {
 		return shapeOf(v, &outer, &inner)
 	}
 	v, err := Check(b, lim)
@@ -66,31 +66,8 @@ func SplitValue(v []byte) (Item, error) {
 	return shapeOf(v, &outer, &inner)
 }
 
-// nextVector is Next, and finds the parts of an element that is a vector in the
-// same walk.
-func (c *Cursor) nextVector(p *vectorParts) (elem []byte, ok bool) {
-	if !c.more() {
-		return nil, false
-	}
-	start := c.i
-	if c.b[start] != '[' {
-		return c.Next()
-	}
-	for c.i++; ; {
-		if !c.more() { // not in text that was checked
-			return nil, false
-		}
-		if c.b[c.i] == ']' {
-			c.i++
-			return c.b[start:c.i], true
-		}
-		at := c.i
-		c.i = ednSkip(c.b, at)
-		p.add(c.b[at:c.i])
-	}
-}
-
-// splitParts is SplitValue for a value whose parts nextVector has found.
+// splitParts is SplitValue for a value whose parts, if it is a vector, may have
+// been found before.
 func splitParts(v []byte, p *vectorParts) (Item, error) {
 	if p.n > 0 && p.el[0][0] == ':' {
 		return shapeOf(v, p, &vectorParts{})
@@ -112,8 +89,9 @@ func (p *vectorParts) add(e []byte) {
 }
 
 // splitFast checks a message that begins as it should and finds its parts in
-// the same pass. Whatever it leaves to others, it leaves without saying why.
-func splitFast(b []byte, lim Limits, outer, inner *vectorParts) (v []byte, ok bool) {
+// the same pass, and those of the link's own events into a, if that is not nil.
+// Whatever it leaves to others, it leaves without saying why.
+func splitFast(b []byte, lim Limits, outer, inner *vectorParts, a *args) (v []byte, ok bool) {
 	i := skipBlanks(b, 0)
 	if i == len(b) || b[i] != '[' || len(b) > lim.Bytes || lim.Depth < 2 {
 		return
@@ -123,13 +101,13 @@ func splitFast(b []byte, lim Limits, outer, inner *vectorParts) (v []byte, ok bo
 	if at := s.i; at < len(b) && b[at] == '[' {
 		s.i++
 		s.max--
-		if !s.vector(b, inner) {
+		if !s.event(b, inner, a) {
 			return
 		}
 		s.max++
 		outer.add(b[at:s.i])
 	}
-	if !s.vector(b, outer) || inner.n == 0 && outer.n > 0 && outer.el[0][0] == '[' {
+	if !s.event(b, outer, a) || inner.n == 0 && outer.n > 0 && outer.el[0][0] == '[' {
 		return
 	}
 	ok = skipBlanks(b, s.i) == len(b) && (!s.wide || utf8.Valid(b))

@@ -71,9 +71,8 @@ func eventOf(i Item, event []byte, parts *vectorParts) (text, name []byte, bad *
 
 // ownerSend handles :sente-lite/send {:to T :event E :except #{uid}}.
 func (s *Session) ownerSend(i Item) *Error {
-	var parts vectorParts
-	f := fieldsAnd(i, &parts, ":event", ":to", ":except")
-	event, name, bad := eventOf(i, f[0], &parts)
+	f := s.args.fields(i, ":event", ":to", ":except")
+	event, name, bad := eventOf(i, f[0], &s.args.event)
 	if bad != nil {
 		return bad
 	}
@@ -88,9 +87,8 @@ func (s *Session) ownerSend(i Item) *Error {
 
 // ownerRequest handles :sente-lite/request {:to UID :event E :timeout-ms N}.
 func (s *Session) ownerRequest(i Item) *Error {
-	var parts vectorParts
-	f := fieldsAnd(i, &parts, ":event", ":to", ":timeout-ms")
-	event, name, bad := eventOf(i, f[0], &parts)
+	f := s.args.fields(i, ":event", ":to", ":timeout-ms")
+	event, name, bad := eventOf(i, f[0], &s.args.event)
 	if bad != nil {
 		return bad
 	}
@@ -137,7 +135,7 @@ func (s *Session) timeout(i Item, v []byte) (time.Duration, *Error) {
 // ownerFlush handles :sente-lite/flush {:to UID :timeout-ms N}: the reply comes
 // when everything that was queued for the uid's peers has been written.
 func (s *Session) ownerFlush(i Item) *Error {
-	f := fields(i, ":to", ":timeout-ms")
+	f := s.args.fields(i, ":to", ":timeout-ms")
 	to := f[0]
 	if Kind(to) != KindString {
 		return badData(i, "a map with one uid, like {:to \"uid\"}")

@@ -98,7 +98,7 @@ func (s *Session) sendTo(t *Session, p *packet, name []byte, alone bool) (Status
 
 // sendToClient handles [:msg/send-to-client {:to-uid :message}].
 func (s *Session) sendToClient(i Item) {
-	f := fields(i, ":to-uid", ":message")
+	f := s.args.fields(i, ":to-uid", ":message")
 	to, msg := f[0], f[1]
 	uid, err := Unquote(to)
 	if to == nil || msg == nil || err != nil {
@@ -165,42 +165,6 @@ func field(i Item, key string) ([]byte, bool) {
 		return nil, false
 	}
 	return Lookup(i.Body, key)
-}
-
-// fields finds up to four keys in the data of an event, in one pass; nil for
-// those that are not there.
-func fields(i Item, keys ...string) (found [4][]byte) {
-	var first vectorParts
-	return fieldsAnd(i, &first, keys...)
-}
-
-// fieldsAnd is fields, and finds the parts of the first key's value if that is
-// a vector.
-func fieldsAnd(i Item, first *vectorParts, keys ...string) (found [4][]byte) {
-	if len(i.Body) == 0 || i.Body[0] != '{' { // nothing, or a map with a namespace
-		for n, key := range keys {
-			found[n], _ = field(i, key)
-		}
-		return found
-	}
-	for c := Elements(i.Body); ; {
-		k, ok := c.Next()
-		if !ok {
-			return found
-		}
-		if string(k) == keys[0] {
-			*first = vectorParts{}
-			found[0], _ = c.nextVector(first)
-			continue
-		}
-		v, _ := c.Next()
-		for n, key := range keys[1:] {
-			if string(k) == key {
-				found[n+1] = v
-				break
-			}
-		}
-	}
 }
 
 func badData(i Item, want string) *Error {

@@ -45,6 +45,7 @@ type Session struct {
 	fl      flusher    // of the reading goroutine
 	stamped bool       // lastInput is of this turn
 	aim     []*Session // of the reading goroutine: who an event goes to
+	args    args       // of the reading goroutine: the data of the event at hand
 	scratch []byte     // of the reading goroutine: an unpacked message
 	held    int        // bytes that a stranger has sent before hello
 }
@@ -170,7 +171,7 @@ func (s *Session) message(m Message) error {
 		}
 		data = s.scratch
 	}
-	item, err := Split(data, f.Limits())
+	item, err := split(data, f.Limits(), &s.args)
 	if err != nil {
 		s.received.Add(1)
 		s.refuse(item.Call, asError(err))

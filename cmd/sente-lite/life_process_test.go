@@ -23,7 +23,7 @@ import (
 )
 
 // patience bounds every wait in these tests; none of them waits for time to pass.
-const patience = 15 * time.Second
+const patience = slow * 15 * time.Second
 
 // A process is the program as its parent sees it: the test has the other ends
 // of its stdin and stdout.
@@ -65,7 +65,8 @@ func program(t *testing.T, dir string, args ...string) *exec.Cmd {
 		t.Fatal(err)
 	}
 	cmd := exec.Command(path, args...)
-	cmd.Env = []string{"PATH=" + os.Getenv("PATH"), "HOME=" + dir, "TMPDIR=" + dir, "XDG_RUNTIME_DIR=" + dir}
+	cmd.Env = []string{"PATH=" + os.Getenv("PATH"), "HOME=" + dir, "TMPDIR=" + dir, "XDG_RUNTIME_DIR=" + dir,
+		"GORACE=atexit_sleep_ms=0"} // or every end would take a second more
 	cmd.Dir = dir
 	return cmd
 }
@@ -179,7 +180,7 @@ func (p *process) exits(code int, within time.Duration) {
 	p.t.Helper()
 	select {
 	case <-p.ended:
-	case <-time.After(within):
+	case <-time.After(slow * within):
 		p.cmd.Process.Signal(syscall.SIGQUIT) // shows what it waits for
 		<-p.ended
 		p.t.Fatalf("still running after %v:\n%.12000s", within, p.errs)
@@ -326,7 +327,7 @@ func memory(t *testing.T, p *process) int {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return kib << 10
+	return kib << 10 / slow
 }
 
 func socketIn(dir string) string { return "unix:" + filepath.Join(dir, "s", "x.sock") }

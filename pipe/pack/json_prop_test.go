@@ -131,28 +131,6 @@ func FuzzJSONPack(f *testing.F) {
 
 var chat = []byte(`[:chat/msg {:id 1766108726643 :from "alice" :text "It is \"so\" nice here ☀\nisn't it?" :at #inst "2025-12-19T01:45:26.643-00:00" :tags [:a :b/c] :read? false}]`)
 
-func TestJSONDoesNotAllocate(t *testing.T) {
-	dst := make([]byte, 0, 1024)
-	packed, err := pack.JSON.Pack(nil, chat)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if n := testing.AllocsPerRun(100, func() {
-		if _, err := pack.JSON.Pack(dst, chat); err != nil {
-			t.Fatal(err)
-		}
-	}); n >= 1 {
-		t.Errorf("Pack allocates %v times", n)
-	}
-	if n := testing.AllocsPerRun(100, func() {
-		if _, err := pack.JSON.Unpack(dst, packed, pipe.Limits{}); err != nil {
-			t.Fatal(err)
-		}
-	}); n >= 1 {
-		t.Errorf("Unpack allocates %v times", n)
-	}
-}
-
 func rows(n int) []byte {
 	var b strings.Builder
 	b.WriteString("[:db/rows [")

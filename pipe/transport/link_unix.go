@@ -146,6 +146,11 @@ func (l *rawLink) endRead() {
 	_ = l.in.SetReadDeadline(time.Unix(1, 0)) // fails only if it is closed
 }
 
+// hurry bounds a write that waits.
+func (l *rawLink) hurry(timeout time.Duration) {
+	_ = l.out.SetWriteDeadline(time.Now().Add(timeout)) // fails only if it is closed
+}
+
 func (l *rawLink) closeWrite() error {
 	if cw, ok := l.out.(interface{ CloseWrite() error }); ok {
 		return cw.CloseWrite()

@@ -183,14 +183,15 @@ func (c *conn) Flush() error {
 			break
 		}
 		o.pinned = true
+		timeout := o.timeout
 		o.mu.Unlock()
-		n, err := c.link.write(p, o.timeout)
+		n, err := c.link.write(p, timeout)
 		o.mu.Lock()
 		o.pinned = false
 		c.wrote(n)
 		if err != nil {
 			if errors.Is(err, os.ErrDeadlineExceeded) {
-				err = fmt.Errorf("the other side took nothing for %v: %w", o.timeout, err)
+				err = fmt.Errorf("the other side took nothing for %v: %w", timeout, err)
 			}
 			_ = c.fail(err)
 		}
@@ -213,6 +214,17 @@ func (c *conn) fail(err error) error {
 	o.drop()
 	c.link.endRead()
 	return o.err
+}
+
+// hurry shortens the time that the other side may take nothing, also for a Flush
+// that waits.
+func (c *conn) hurry(timeout time.Duration) {
+	c.out.mu.Lock()
+	c.out.timeout = timeout
+	c.out.mu.Unlock()
+	if l, ok := c.link.(interface{ hurry(time.Duration) }); ok {
+		l.hurry(timeout)
+	}
 }
 
 // answer sends a control frame. It is called by the reader, and so never waits.

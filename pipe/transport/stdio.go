@@ -3,6 +3,7 @@ package transport
 import (
 	"context"
 	"os"
+	"time"
 
 	"github.com/sente-lite/sente-lite/pipe"
 )
@@ -12,7 +13,8 @@ import (
 // values can ever get among the values.
 //
 // Its Read returns io.EOF also when the parent's process has ended, since a
-// grandchild may hold the pipe open; what has arrived until then is read first.
+// grandchild may hold the pipe open; what has arrived until then is read first,
+// and what is queued is written only as long as somebody takes it.
 // An unwritable stdout ends it likewise, with an error.
 func Stdio(o Options) (pipe.Conn, error) {
 	l, err := takeStdio(0, 1)
@@ -22,6 +24,9 @@ func Stdio(o Options) (pipe.Conn, error) {
 	return newStdio(l, os.Getppid(), o), nil
 }
 
+// orphanTime is how long whoever holds stdout after the parent may take nothing.
+const orphanTime = 250 * time.Millisecond
+
 func newStdio(l link, ppid int, o Options) *conn {
 	c := newConn(l, newStream(), pipe.ConnInfo{Transport: "pipe", Remote: "parent", Parent: true}, o)
 	ctx, cancel := context.WithCancel(context.Background())
@@ -30,6 +35,7 @@ func newStdio(l link, ppid int, o Options) *conn {
 		defer close(watched)
 		if Watch(ctx, ppid) == nil {
 			l.endRead()
+			c.hurry(orphanTime)
 		}
 	}()
 	c.extra = func() {
