@@ -70,9 +70,9 @@ func (o *outbox) queue(m queued, fl *flusher) (Status, int, error) {
 		}
 	}
 	if m.kind == kindAnswer && o.unread(len(m.Data)) {
-		o.hub.goroutine(func() {
-			o.conn.Close(Reason{CloseOverloaded, "you do not read your answers"})
-		})
+		why := Reason{CloseOverloaded, "you do not read your answers"}
+		o.closing.Store(&why)
+		o.hub.goroutine(func() { o.conn.Close(why) })
 		return "", o.q.events, errGone
 	}
 	if o.counted && !o.hub.Take(len(m.Data)) {

@@ -64,7 +64,7 @@ func keys() []key {
 		{name: "auth/jwt", doc: "signed tokens", is: laterKind{}},
 		{name: "auth/anonymous", def: "false", doc: "let those without a token in as clients", is: boolKind{},
 			set: func(*Config, any) {}},
-		{name: "data-dir", def: `""`, doc: "folder for what must last", is: textKind{},
+		{name: "data-dir", def: `""`, doc: "folder for what must last; nothing uses it yet", is: textKind{},
 			set: func(c *Config, v any) { c.DataDir = v.(string) }},
 		{name: "log-level", def: ":info", doc: "least level that is logged; :trace is :debug", hot: true,
 			is:  oneOf{"debug", "info", "warn", "error", "trace"},

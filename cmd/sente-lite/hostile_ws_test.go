@@ -126,6 +126,9 @@ func (w *webSocket) hear(want string) string {
 		if last = string(payload); strings.Contains(last, want) {
 			return last
 		}
+		if last == "[:chsk/ws-ping]" {
+			w.Write(frame(opText, true, []byte("[:chsk/ws-pong]"))) // the next read tells
+		}
 	}
 }
 

@@ -86,7 +86,11 @@ func (o *outbox) reserve(n int) {
 		return
 	}
 	old := o.buf
-	o.buf = append(takeBuffer(len(old) - o.mark + n)[:0], old[o.mark:]...)
+	held := len(old) - o.mark
+	if n += held; n > hugeBuffer {
+		n = max(n, 2*held) // not made to measure: it may go on like this
+	}
+	o.buf = append(takeBuffer(n)[:0], old[o.mark:]...)
 	o.off -= o.mark
 	o.mark = 0
 	if old != nil && !o.pinned {
