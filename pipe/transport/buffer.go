@@ -115,6 +115,11 @@ func (in *inbuf) space() []byte {
 	kept, tail := in.keep.hi-in.keep.lo, len(in.b)-in.hi
 	need := max(in.want, in.hi-in.lo+1)
 	switch {
+	case in.large && len(in.b) < largeBuffer && kept+need <= largeBuffer:
+		// Reads have filled it: a torn message must not keep it small.
+		old := in.b
+		in.move(takeBuffer(largeBuffer))
+		giveBuffer(old)
 	case tail > 0 && in.lo+need <= len(in.b):
 	case kept+need <= len(in.b):
 		in.move(in.b)

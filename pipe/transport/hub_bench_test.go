@@ -14,6 +14,7 @@ import (
 	"runtime"
 	"strings"
 	"sync/atomic"
+	"syscall"
 	"testing"
 	"unsafe"
 
@@ -81,15 +82,21 @@ func pipes(tb testing.TB) (r, w *os.File) {
 
 // parentConn is what Stdio makes of a parent's two pipes.
 func parentConn(tb testing.TB, in, out *os.File) *conn {
-	rawIn, err := in.SyscallConn()
-	if err != nil {
-		tb.Fatal(err)
+	take := func(f *os.File, mode int) (descriptor, syscall.RawConn) {
+		d, blocks, err := takeFD(int(f.Fd()), f.Name(), mode)
+		if err != nil || blocks {
+			tb.Fatal(blocks, err)
+		}
+		f.Close()
+		raw, err := d.SyscallConn()
+		if err != nil {
+			tb.Fatal(err)
+		}
+		return d, raw
 	}
-	rawOut, err := out.SyscallConn()
-	if err != nil {
-		tb.Fatal(err)
-	}
-	return newConn(newRawLink(in, rawIn, out, rawOut), newStream(), pipe.ConnInfo{Transport: "pipe", Parent: true}, Options{})
+	r, rawR := take(in, os.O_RDONLY)
+	w, rawW := take(out, os.O_WRONLY)
+	return newConn(newRawLink(r, rawR, w, rawW), newStream(), pipe.ConnInfo{Transport: "pipe", Parent: true}, Options{})
 }
 
 // BenchmarkPipe is the parent's way in: events of 128 bytes in frames, joined by
