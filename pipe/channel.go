@@ -41,7 +41,7 @@ const maxSubscriptions = 1000
 func (s *Session) subscribe(i Item) {
 	id, name, bad := channelID(i)
 	if bad != nil {
-		s.refuse(i.Call, bad)
+		s.reject(i, bad)
 		return
 	}
 	h := s.hub
@@ -80,7 +80,7 @@ func (s *Session) subscribe(i Item) {
 func (s *Session) unsubscribe(i Item) {
 	id, _, bad := channelID(i)
 	if bad != nil {
-		s.refuse(i.Call, bad)
+		s.reject(i, bad)
 		return
 	}
 	h := s.hub
@@ -131,12 +131,12 @@ func (s *Session) subscribed(i Item, id []byte, success, why string) {
 func (s *Session) publish(i Item) {
 	id, name, bad := channelID(i)
 	if bad != nil {
-		s.refuse(i.Call, bad)
+		s.reject(i, bad)
 		return
 	}
 	h := s.hub
 	if s.role == RoleClient && !h.settings.Load().Policy.Publish.Allows(name) {
-		s.refuse(i.Call, forbidden(i, "the :policy of this sidecar does not let clients publish to "+short(id)))
+		s.reject(i, forbidden(i, "the :policy of this sidecar does not let clients publish to "+short(id)))
 		return
 	}
 	f := s.args.fields(i, ":data", ":exclude-sender?")

@@ -143,7 +143,9 @@ func shapeOf(v []byte, outer, inner *vectorParts) (Item, error) {
 		if Kind(v) == KindVector {
 			return Item{}, badShape("bad-event", "found metadata, expected an event [:ns/name data] without")
 		}
-		return Item{}, badShape("bad-event", "found %s, expected an event [:ns/name data]", Kind(v))
+		err := badShape("bad-event", "found %s, expected an event [:ns/name data]", Kind(v))
+		err.Hint = "wrap it in a vector behind a keyword with a namespace, as in [:app/value …]"
+		return Item{}, err
 	}
 	if outer.n == 0 {
 		return Item{}, badShape("bad-event", "found an empty vector, expected an event [:ns/name data]")

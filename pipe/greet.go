@@ -31,7 +31,7 @@ func (s *Session) begin() error {
 		lim.Bytes = min(lim.Bytes, strangerBytes)
 		s.patience.ring = func() {
 			s.hub.goroutine(func() {
-				s.conn.Close(Reason{CloseUnauthorized, "no hello with a token came within 5 s"})
+				s.conn.Close(Reason{CloseUnauthorized, "no hello that could be taken came within 5 s"})
 			})
 		}
 		s.hub.clock.set(&s.patience, strangerTime)
@@ -57,26 +57,20 @@ func (s *Session) first(i Item) (done bool, err error) {
 		return false, s.greet(Hello{Ours: true})
 	}
 	hello, bad := parseHello(i.Body)
-	if up := s.info.Upgraded; up != nil && bad == nil {
-		// The upgrade has decided everything but who it is.
-		auth := hello.Auth
-		hello, hello.Auth = *up, auth
-	}
+	var claim *Claim
 	if bad == nil {
-		bad = s.agree(hello)
+		claim, bad = s.agree(hello)
 	}
 	if bad != nil {
-		if s.mute() {
-			s.shut(Reason{CloseUnauthorized, "the hello was refused"})
-			return true, nil
-		}
-		bad.Event = "sente-lite/hello"
-		s.refuse(i.Call, bad)
-		if s.info.Parent && bad.Code == "bad-config" {
-			s.shut(Reason{CloseNormal, bad.Msg})
-			return true, bad
-		}
-		return true, nil
+		return true, s.refuseHello(i, claim, bad)
+	}
+	if claim != nil {
+		s.info.Claim = claim
+	}
+	if up := s.info.Upgraded; up != nil { // it has decided everything but who it is
+		auth, handler := hello.Auth, hello.Handler
+		hello = *up
+		hello.Auth, hello.Handler = auth, handler
 	}
 	err = s.greet(hello)
 	if i.Call != nil && s.greeted {
@@ -85,36 +79,58 @@ func (s *Session) first(i Item) (done bool, err error) {
 	return true, err
 }
 
-// agree checks what a stream's hello asks for.
-func (s *Session) agree(h Hello) *Error {
-	if h.Auth != "" {
-		a := s.hub.settings.Load().Auth
-		claim, ok := Claim{}, false
-		if a != nil {
-			claim, ok = a.Check(h.Auth)
-		}
-		if ok {
-			s.info.Claim = &claim
-		} else if a != nil || s.info.Stranger {
-			return &Error{Category: Forbidden, Code: "bad-token", Msg: "the :auth token of the hello is not one that this sidecar knows"}
-		}
+// refuseHello answers a hello that asks for what cannot be. The link waits for
+// a better one, unless nobody knows whose it is.
+func (s *Session) refuseHello(i Item, claim *Claim, bad *Error) error {
+	if claim == nil && s.mute() {
+		s.shut(Reason{CloseUnauthorized, bad.Msg})
+		return nil
 	}
-	if s.mute() {
-		return &Error{Category: Forbidden, Code: "token-needed", Msg: "this sidecar wants a token", Hint: "say [:sente-lite/hello {:auth \"…\"}]"}
+	if bad.Hint == "" {
+		bad.Hint = "say hello again: this link still waits for one"
+	} else {
+		bad.Hint += ", and say hello again"
 	}
-	if h.Config != nil && !s.info.Parent {
-		return &Error{Category: Forbidden, Code: "config", Msg: "only the parent's hello may carry :config"}
-	}
-	if h.Handler != nil && *h.Handler && s.claimed() != RoleOwner {
-		return &Error{Category: Forbidden, Code: "handler", Msg: "only an owner may be the handler: the parent, a Unix-socket peer of the same user, or a token with :role :owner"}
-	}
-	if s.info.Upgraded == nil && h.Gzip {
-		return &Error{Category: Unsupported, Code: "gzip", Msg: ":gzip is not supported by this version", Hint: "leave :gzip out of the hello"}
-	}
-	if _, err := s.pick(h.Packer); err != nil {
-		return err
+	was := s.info.Claim
+	s.info.Claim = claim // of whom it may be told; not kept
+	s.reject(i, bad)
+	s.info.Claim = was
+	if s.info.Parent && bad.Code == "bad-config" {
+		s.shut(Reason{CloseNormal, bad.Msg})
+		return bad
 	}
 	return nil
+}
+
+// agree checks what a hello asks for. It returns the claim of its token.
+func (s *Session) agree(h Hello) (claim *Claim, bad *Error) {
+	claim = s.info.Claim
+	if h.Auth != "" {
+		if a := s.hub.settings.Load().Auth; a != nil {
+			c, ok := a.Check(h.Auth)
+			if !ok {
+				return nil, &Error{Category: Forbidden, Code: "bad-token", Msg: "the :auth token of the hello is not one that this sidecar knows"}
+			}
+			claim = &c
+		}
+	}
+	if claim == nil && s.mute() {
+		return nil, &Error{Category: Forbidden, Code: "token-needed", Msg: "this sidecar wants a token: [:sente-lite/hello {:auth \"…\"}]"}
+	}
+	if h.Config != nil && !s.info.Parent {
+		return claim, &Error{Category: Forbidden, Code: "config", Msg: "only the parent's hello may carry :config", Hint: "leave :config out"}
+	}
+	if h.Handler != nil && *h.Handler && s.claimed(claim) != RoleOwner {
+		return claim, &Error{Category: Forbidden, Code: "handler", Msg: "only an owner may be the handler: the parent, a Unix-socket peer of the same user, or a token with :role :owner", Hint: "leave :handler out"}
+	}
+	if h.Gzip {
+		return claim, &Error{Category: Unsupported, Code: "gzip", Msg: ":gzip is not supported by this version", Hint: "leave :gzip out"}
+	}
+	if up := s.info.Upgraded; up != nil && h.Packer != "" && s.hub.packer(h.Packer) != s.hub.packer(up.Packer) {
+		return claim, &Error{Category: Unsupported, Code: "packer", Msg: "a WebSocket's packer is chosen by its URL, packer=" + h.Packer, Hint: "leave :packer out"}
+	}
+	_, bad = s.pick(h.Packer)
+	return claim, bad
 }
 
 // pick returns a packer by its name.
@@ -134,13 +150,13 @@ func (s *Session) pick(name string) (Packer, *Error) {
 	return p, nil
 }
 
-// claimed is the role that this peer has a right to.
-func (s *Session) claimed() Role {
+// claimed is the role that this peer has a right to with a claim.
+func (s *Session) claimed(c *Claim) Role {
 	switch {
 	case s.info.Parent, s.info.SameUser:
 		return RoleOwner
-	case s.info.Claim != nil && s.info.Claim.Role != "":
-		return s.info.Claim.Role
+	case c != nil && c.Role != "":
+		return c.Role
 	}
 	return RoleClient
 }
@@ -162,18 +178,18 @@ func (s *Session) greet(hello Hello) error {
 		s.shut(reason)
 		return bad
 	}
-	if s.claimed() == RoleClient && h.Full() {
+	if s.claimed(s.info.Claim) == RoleClient && h.Full() {
 		s.shut(Reason{CloseOverloaded, "this sidecar has as many clients as :max-peers allows"})
 		return nil
 	}
 	// Who comes and goes costs the handler an open and a close each time.
-	if hd := h.currentHandler(); hd != nil && s.claimed() == RoleClient && hd.behind() {
+	if hd := h.currentHandler(); hd != nil && s.claimed(s.info.Claim) == RoleClient && hd.behind() {
 		s.shut(Reason{CloseOverloaded, "the handler has not read who came and went before"})
 		return nil
 	}
 	h.clock.stop(&s.patience)
 	s.hello = hello
-	s.role = s.claimed()
+	s.role = s.claimed(s.info.Claim)
 	s.uid = s.name()
 	s.token = randomHex(16)
 	s.clientID = hello.ClientID

@@ -34,7 +34,7 @@ type HubConfig struct {
 
 // The Hub knows every peer and routes every event.
 //
-// Locks, outermost first: a Session's announce, Hub.mu, calls.mu, outbox.mu,
+// Locks, outermost first: a Session's handling, its announce, Hub.mu, calls.mu, outbox.mu,
 // clock.mu. Nothing waits for a peer under any of them.
 type Hub struct {
 	cfg      HubConfig

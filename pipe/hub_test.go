@@ -187,6 +187,24 @@ var scenarios = []scenario{
 		h < [:chsk/reply "4" {:peers 1}]
 		b < x 4504`},
 
+	{name: "an owner that kicks itself hears of it", script: `
+		o = owner
+		o > [[:sente-lite/kick {:to "$o"}] "k"]
+		o < [:chsk/reply "k" {:peers 1}]
+		o < x 4504`},
+
+	{name: "who is kicked has gone at once", only: "mem", script: `
+		h = handler
+		a = client
+		h ~ [:sente-lite/open …]
+		h > [[:sente-lite/request {:to "$a" :event [:ui/ask]}] "1"]
+		a < [[:ui/ask] "x1"]
+		h > [:sente-lite/kick {:to "$a" :reason "out"}]
+		h < [:chsk/reply "1" :chsk/closed]
+		h < [:sente-lite/close {:uid "$a" … :reason "out" :code 4504}]
+		h > [:sente-lite/send {:to "$a" :event [:x/y]}]
+		h < [:sente-lite/error {:category :not-found … :event-id :sente-lite/send …}]`},
+
 	{name: "what a client may not send", script: `
 		h = handler
 		a = client

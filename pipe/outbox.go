@@ -36,6 +36,7 @@ type outbox struct {
 	sent    uint64                 // of them, those that were written
 	waiters []waiter
 	onPing  func() // called once a ping has been written
+	onShut  func() // called, in a goroutine, once we have closed the Conn
 	linger  alarm  // closes a peer that does not take its last words
 }
 
@@ -72,7 +73,7 @@ func (o *outbox) queue(m queued, fl *flusher) (Status, int, error) {
 	if m.kind == kindAnswer && o.unread(len(m.Data)) {
 		why := Reason{CloseOverloaded, "you do not read your answers"}
 		o.closing.Store(&why)
-		o.hub.goroutine(func() { o.conn.Close(why) })
+		o.hub.goroutine(func() { o.closeConn(why) })
 		return "", o.q.events, errGone
 	}
 	if o.counted && !o.hub.Take(len(m.Data)) {
@@ -240,8 +241,17 @@ func (o *outbox) idle() {
 	o.writing = false
 	if closing := o.closing.Load(); closing != nil {
 		o.mu.Unlock()
-		o.conn.Close(*closing)
+		o.closeConn(*closing)
 		o.mu.Lock()
+	}
+}
+
+// closeConn closes the Conn of a peer that is shut. Its reader may have a second
+// to see the other side out; for everyone else the peer has gone now.
+func (o *outbox) closeConn(r Reason) {
+	o.conn.Close(r)
+	if o.onShut != nil {
+		o.hub.goroutine(o.onShut)
 	}
 }
 
@@ -274,7 +284,7 @@ func (o *outbox) shutWithin(r Reason, wait time.Duration) {
 	}
 	o.closing.Store(&r)
 	if wait > 0 {
-		o.linger.ring = func() { o.hub.goroutine(func() { o.conn.Close(r) }) }
+		o.linger.ring = func() { o.hub.goroutine(func() { o.closeConn(r) }) }
 		o.hub.clock.set(&o.linger, wait)
 	}
 	if !o.writing {

@@ -23,13 +23,15 @@ func (s *Session) ownerEvent(i Item) {
 	handle := ownerEvents[string(i.Name)]
 	switch {
 	case s.role != RoleOwner:
-		s.refuse(i.Call, forbidden(i, ":"+string(i.Name)+" is not a client's to send"))
+		s.reject(i, forbidden(i, ":"+string(i.Name)+" is not a client's to send"))
 	case handle == nil:
-		s.refuse(i.Call, unknownEvent(i.Name))
+		s.reject(i, unknownEvent(i.Name))
 	default:
 		if bad := handle(s, i); bad != nil {
-			bad.Event = string(i.Name)
-			s.refuse(i.Call, bad)
+			if bad.Code == "no-such-peer" {
+				bad.Hint = "[[:sente-lite/peers {}] \"cb\"] lists who is there"
+			}
+			s.reject(i, bad)
 		}
 	}
 }
@@ -186,11 +188,11 @@ func (s *Session) ownerKick(i Item) *Error {
 	if bad != nil {
 		return bad
 	}
+	if i.Call != nil { // first: it may be us who goes
+		s.answer(i.Call, fmt.Appendf(nil, "{:peers %d}", len(list)))
+	}
 	for _, t := range list {
 		t.shut(Reason{CloseKicked, reason})
-	}
-	if i.Call != nil {
-		s.answer(i.Call, fmt.Appendf(nil, "{:peers %d}", len(list)))
 	}
 	return nil
 }

@@ -17,13 +17,14 @@ type backpressure struct {
 type note struct {
 	count int // refused since
 	name  string
+	busy  bool // for all queues together, not for the receiver's own
 	alarm alarm
 }
 
 const pressureEvery = 100 * time.Millisecond
 
 // refused notes that an event of s found no room in t's queue.
-func (b *backpressure) refused(s, t *Session, name []byte, size int) {
+func (b *backpressure) refused(s, t *Session, name []byte, size int, busy bool) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if n := b.notes[t.number]; n != nil {
@@ -33,7 +34,7 @@ func (b *backpressure) refused(s, t *Session, name []byte, size int) {
 	if b.notes == nil {
 		b.notes = map[uint64]*note{}
 	}
-	n := &note{name: string(name)}
+	n := &note{name: string(name), busy: busy}
 	n.alarm.ring = func() { b.again(s, t, n) }
 	b.notes[t.number] = n
 	s.hub.clock.set(&n.alarm, pressureEvery)
@@ -62,6 +63,10 @@ func (b *backpressure) again(s, t *Session, n *note) {
 
 func (b *backpressure) say(s, t *Session, n *note, count, size int, fl *flusher) {
 	e := s.hub.full(t, StatusBackpressure, size)
+	if n.busy {
+		all := *errBusy
+		e = &all
+	}
 	e.Event = n.name
 	e.Count = count
 	e.Data = string(AppendString(fmt.Appendf(nil, "{:status :backpressure :count %d :queue-size %d :uid ", count, size), t.uid)) + "}"

@@ -11,7 +11,7 @@ func (h *Hub) route(s *Session, i Item) {
 	hd := h.currentHandler()
 	switch {
 	case hd == s:
-		s.refuse(i.Call, &Error{Category: NotFound, Code: "no-taker", Event: string(i.Name),
+		s.reject(i, &Error{Category: NotFound, Code: "no-taker", Event: string(i.Name),
 			Msg:  "nothing takes :" + string(i.Name) + " from the handler: what no module takes goes to the handler, and that is you",
 			Hint: "to reach a peer, wrap it: [:sente-lite/send {:to \"uid\" :event [:" + string(i.Name) + " …]}]"})
 	case hd != nil:
@@ -31,13 +31,13 @@ func (h *Hub) relay(s *Session, i Item) {
 		}
 		to, bad := h.resolve(r.To, nil, s.aim[:0])
 		if bad != nil {
-			s.refuse(i.Call, bad)
+			s.reject(i, bad)
 			return
 		}
 		s.deliver(i, to)
 		return
 	}
-	s.refuse(i.Call, &Error{Category: Unavailable, Code: "no-handler", Event: string(i.Name), Retry: true,
+	s.reject(i, &Error{Category: Unavailable, Code: "no-handler", Event: string(i.Name), Retry: true,
 		Msg:  "nothing takes :" + string(i.Name) + ": there is no handler, and no :relay rule matches",
 		Hint: "connect a handler (a parent, or an owner whose hello says :handler true), or configure :relay [{:event :" + string(i.Name) + " :to :all}]"})
 }
@@ -57,7 +57,7 @@ func (s *Session) deliver(i Item, to []*Session) {
 		return
 	}
 	if len(to) == 0 {
-		s.refuse(i.Call, &Error{Category: Unavailable, Code: "nobody-there", Event: string(i.Name), Retry: true,
+		s.reject(i, &Error{Category: Unavailable, Code: "nobody-there", Event: string(i.Name), Retry: true,
 			Msg: "the :relay rule for :" + string(i.Name) + " reaches nobody right now"})
 		return
 	}
@@ -67,7 +67,7 @@ func (s *Session) deliver(i Item, to []*Session) {
 		return &packet{edn: append(b, ']')}
 	})
 	if bad != nil {
-		s.refuse(i.Call, bad)
+		s.reject(i, bad)
 	}
 }
 
@@ -83,13 +83,14 @@ func (s *Session) sendTo(t *Session, p *packet, name []byte, alone bool) (Status
 	status, size, err := t.put(p, &s.fl)
 	switch {
 	case err == errGone && !alone:
+	case err == errBusy || status == StatusBackpressure:
+		s.hub.Stats.Backpressure.Add(1)
+		s.news.refused(s, t, name, size, err == errBusy)
 	case err != nil:
 		e := *asError(err)
 		e.Event = string(name)
+		e.Msg = fmt.Sprintf("%q cannot get it: %s", t.uid, e.Msg)
 		s.refuse(nil, &e)
-	case status == StatusBackpressure:
-		s.hub.Stats.Backpressure.Add(1)
-		s.news.refused(s, t, name, size)
 	default:
 		s.hub.Stats.Sent.Add(1)
 	}
@@ -102,18 +103,18 @@ func (s *Session) sendToClient(i Item) {
 	to, msg := f[0], f[1]
 	uid, err := Unquote(to)
 	if to == nil || msg == nil || err != nil {
-		s.refuse(i.Call, badData(i, "{:to-uid \"uid\" :message any}"))
+		s.reject(i, badData(i, "{:to-uid \"uid\" :message any}"))
 		return
 	}
 	h := s.hub
 	if s.role == RoleClient && !h.settings.Load().Policy.SendToClient.Allows(uid) {
-		s.refuse(i.Call, forbidden(i, "the :policy of this sidecar does not let clients send to "+short(to)))
+		s.reject(i, forbidden(i, "the :policy of this sidecar does not let clients send to "+short(to)))
 		return
 	}
 	targets, bad := h.resolve(to, nil, s.aim[:0])
 	if bad != nil {
 		bad.Event = string(i.Name)
-		s.refuse(i.Call, bad)
+		s.reject(i, bad)
 		return
 	}
 	b := append(make([]byte, 0, len(s.uid)+len(msg)+48), "[:msg/receive {:from-uid "...)
@@ -153,7 +154,7 @@ func (s *Session) sendAll(i Item, p *packet, to []*Session) {
 	switch {
 	case i.Call == nil:
 	case failed != nil:
-		s.refuse(i.Call, failed)
+		s.reject(i, failed)
 	default:
 		s.answer(i.Call, fmt.Appendf(nil, "{:status :%s :queue-size %d :peers %d}", worst, largest, n))
 	}
@@ -185,7 +186,7 @@ func (h *Hub) full(t *Session, status Status, size int) *Error {
 	f := &h.settings.Load().Flow
 	return &Error{Category: Busy, Code: "backpressure", Retry: true,
 		Msg:  fmt.Sprintf("%q has %d events queued and does not take more: the limit is %d events or %d bytes", t.uid, size, f.MaxBufferSize, f.MaxBufferBytes),
-		Hint: "wait until it has read, or raise :flow :max-buffer-size",
+		Hint: "wait until it has read, or raise :flow :max-buffer-size or :max-buffer-bytes",
 		Data: string(AppendString(fmt.Appendf(nil, "{:status :%s :queue-size %d :uid ", status, size), t.uid)) + "}"}
 }
 

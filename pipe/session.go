@@ -3,6 +3,7 @@ package pipe
 import (
 	"bytes"
 	"errors"
+	"fmt"
 	"io"
 	"strconv"
 	"sync"
@@ -28,6 +29,8 @@ type Session struct {
 	hello    Hello
 	edn      []byte // uid and client-id as `:uid "u" :client-id "c"`
 
+	handling  sync.Mutex // held while a message is handled; guards departed
+	departed  bool       // is no peer any more
 	announce  sync.Mutex // guards told and gone, and keeps open before recv before close
 	told      *Session   // the handler that has been told of this peer
 	gone      bool
@@ -57,6 +60,10 @@ func newSession(h *Hub, c Conn) *Session {
 		info:   c.Info(),
 		since:  now(),
 	}
+	s.onShut = func() {
+		r, _ := s.isShut()
+		s.depart(r)
+	}
 	return s
 }
 
@@ -83,9 +90,8 @@ func (s *Session) run() error {
 		m, err = s.conn.Read(turn)
 		if err != nil {
 			err = s.unreadable(err)
-		} else if !s.leaving() {
-			s.stamp()
-			err = s.message(m)
+		} else {
+			err = s.take(m)
 		}
 	}
 	s.turn()
@@ -97,6 +103,33 @@ func (s *Session) run() error {
 	}
 	s.end(err)
 	return err
+}
+
+// take handles a message of a peer that is still one.
+func (s *Session) take(m Message) error {
+	s.handling.Lock()
+	defer s.handling.Unlock()
+	if s.leaving() || s.departed {
+		return nil
+	}
+	s.stamp()
+	return s.message(m)
+}
+
+// depart takes the peer out of the hub: who waits for its answers hears so, and
+// the handler that it has gone, after everything it said. The first call counts.
+func (s *Session) depart(r Reason) {
+	s.handling.Lock()
+	defer s.handling.Unlock()
+	if s.departed {
+		return
+	}
+	s.departed = true
+	var fl flusher
+	s.hub.unregister(s)
+	s.hub.calls.left(s, &fl)
+	s.tellClose(r, &fl)
+	fl.flush()
 }
 
 // unreadable answers for one message that could not be read. Any other error
@@ -187,7 +220,8 @@ func (s *Session) message(m Message) error {
 		s.item(item)
 		return nil
 	}
-	for c := Elements(item.Body); ; {
+	c := Elements(item.Body)
+	for n := 0; ; n++ {
 		v, ok := c.Next()
 		if !ok {
 			return nil
@@ -198,7 +232,10 @@ func (s *Session) message(m Message) error {
 		}
 		if err != nil {
 			s.received.Add(1)
-			s.refuse(one.Call, asError(err))
+			bad := *asError(err)
+			bad.Msg = fmt.Sprintf("item %d of the bundle: %s", n, bad.Msg)
+			bad.Data = fmt.Sprintf("{:item %d}", n)
+			s.refuse(one.Call, &bad)
 			continue
 		}
 		s.item(one)
@@ -225,6 +262,17 @@ func (s *Session) refuse(cb []byte, e *Error) {
 	if s.greeted || !s.mute() {
 		s.answer(cb, e.AppendEDN(make([]byte, 0, 256+len(e.Msg))))
 	}
+}
+
+// reject is refuse for an item whose shape is good: the error says which event
+// it is about.
+func (s *Session) reject(i Item, e *Error) {
+	if e.Event == "" && i.Name != nil {
+		named := *e
+		named.Event = string(i.Name)
+		e = &named
+	}
+	s.refuse(i.Call, e)
 }
 
 // answer sends a reply, or the bare value of an event where nobody asked.
@@ -265,10 +313,8 @@ func (s *Session) end(err error) {
 	s.conn.Close(reason)
 	h.clock.stop(&s.probe.alarm)
 	h.clock.stop(&s.patience)
-	h.unregister(s)
+	s.depart(reason)
 	undelivered := s.outbox.end()
-	h.calls.left(s, &s.fl)
-	s.tellClose(reason, &s.fl)
 	if undelivered > 0 {
 		h.Stats.Undelivered.Add(uint64(undelivered))
 		h.log.Warn("events were not delivered", "uid", s.uid, "count", undelivered, "code", reason.Code)
@@ -351,7 +397,7 @@ func (s *Session) item(i Item) {
 	s.received.Add(1)
 	switch string(i.Name) {
 	case "sente-lite/hello":
-		s.refuse(i.Call, &Error{Category: Conflict, Code: "hello-again", Event: string(i.Name),
+		s.reject(i, &Error{Category: Conflict, Code: "hello-again", Event: string(i.Name),
 			Msg: "this link has had its hello; it is taken once, as the first value", Hint: "open another link to say another hello"})
 	case "sente-lite/subscribe":
 		s.subscribe(i)

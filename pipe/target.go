@@ -41,8 +41,7 @@ func (h *Hub) named(to []byte, list []*Session) ([]*Session, *Error) {
 	case KindString:
 		peers, uid, bad := h.user(to)
 		if bad == nil && len(peers) == 0 {
-			bad = &Error{Category: NotFound, Code: "no-such-peer", Msg: "nobody has the uid " + short(uid),
-				Hint: "[[:sente-lite/peers {}] \"cb\"] lists who is there"}
+			bad = &Error{Category: NotFound, Code: "no-such-peer", Msg: "nobody has the uid " + short(uid)}
 		}
 		return append(list, peers...), bad
 	case KindSet, KindVector:

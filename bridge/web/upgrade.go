@@ -61,8 +61,11 @@ func (s *Server) upgrade(w http.ResponseWriter, r *http.Request, guard *Guard) {
 		no = &refusal{http.StatusBadRequest, "the query cannot be read", pipe.Reason{Code: pipe.CloseProtocol, Text: "the query cannot be read"}}
 	}
 	if no != nil {
-		s.cfg.Log.Info("upgrade refused", "status", no.status, "code", no.reason.Code, "why", no.reason.Text, "remote", r.RemoteAddr)
-		if !hello.Ours {
+		log := s.cfg.Log.With("why", no.reason.Text, "remote", r.RemoteAddr)
+		if hello.Ours {
+			log.Info("upgraded and closed", "code", no.reason.Code)
+		} else {
+			log.Info("upgrade refused", "status", no.status)
 			http.Error(w, no.body, no.status)
 			return
 		}

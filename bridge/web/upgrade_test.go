@@ -183,20 +183,31 @@ func TestTokenInHello(t *testing.T) {
 	for name, first := range map[string]string{
 		"wrong": `[:sente-lite/hello {:auth "wrong"}]`, "none": `[:sente-lite/hello {}]`,
 		"no hello": `[:chat/msg 1]`, "a call": `[[:sente-lite/peers {}] "c"]`, "a ping": `[:chsk/ws-ping]`,
-		"config": `[:sente-lite/hello {:auth "right" :config {}}]`, "the handler": `[:sente-lite/hello {:auth "wrong" :handler true}]`,
+		"the handler": `[:sente-lite/hello {:auth "wrong" :handler true}]`,
 	} {
 		t.Run(name, func(t *testing.T) {
 			l := join("")
 			l.say("%s", first)
 			got, code := l.next()
-			if name == "config" && strings.HasPrefix(got, "[:chsk/handshake ") {
-				return // only a stream's hello may have more than its token
-			}
 			if code != pipe.CloseUnauthorized {
 				t.Errorf("%q, %d, expected a close with 4501 and nothing before", got, code)
 			}
 			if strings.Contains(got, "wrong") || strings.Contains(got, "right") {
 				t.Errorf("the reason has the token: %s", got)
+			}
+		})
+	}
+	// Who is known hears what is wrong, and may say another hello.
+	for more, category := range map[string]string{":config {}": "forbidden", ":handler true": "forbidden", ":gzip true": "unsupported", ":packer :json": "unsupported"} {
+		t.Run(more, func(t *testing.T) {
+			l := join("")
+			l.say(`[:sente-lite/hello {:auth "right" %s}]`, more)
+			if got, _ := l.next(); !strings.HasPrefix(got, "[:sente-lite/error {:category :"+category+" ") || !strings.Contains(got, "say hello again") {
+				t.Errorf("%s, expected :%s", got, category)
+			}
+			l.say(`[:sente-lite/hello {:auth "right"}]`)
+			if got, _ := l.next(); !strings.HasPrefix(got, `[:chsk/handshake ["ann" nil {`) {
+				t.Errorf("%s, expected a handshake", got)
 			}
 		})
 	}

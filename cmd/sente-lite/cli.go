@@ -151,7 +151,8 @@ func withCommand(parser *kong.Kong, args []string, sys system) ([]string, error)
 // Usage reports a bad command line. Kong's errors name the nearest command or
 // flag.
 func usage(sys system, err error) int {
-	fmt.Fprintf(sys.Stderr, "sente-lite: %v; run \"sente-lite --help\"\n", err)
+	what := strings.Replace(err.Error(), `expected string value but got "EOL" (<EOL>)`, "expected a value behind it", 1)
+	fmt.Fprintf(sys.Stderr, "sente-lite: %v; run \"sente-lite --help\"\n", what)
 	return exitUsage
 }
 

@@ -52,6 +52,8 @@ func ParseAddress(s string) (Address, error) {
 	scheme, rest, ok := strings.Cut(s, ":")
 	schemes := []string{"unix", "tcp", "http"}
 	switch {
+	case scheme == "unix" && rest == "":
+		return Address{}, fmt.Errorf("no path; allowed: unix:/path/x.sock")
 	case !ok || strings.ContainsAny(scheme, "/.[]") || strings.Trim(rest, "0123456789") == "":
 		return Address{}, fmt.Errorf("no scheme; allowed: unix:/path/x.sock, tcp://host:port, http://host:port")
 	case scheme == "unix":

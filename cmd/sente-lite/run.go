@@ -188,7 +188,8 @@ func (s *sidecar) pages(d defaults) (fs.FS, error) {
 		if !s.Config.StaticGiven {
 			return nil, nil
 		}
-		return nil, fmt.Errorf(":static: %w; expected a folder of pages, or \"\" for none", err)
+		here, _ := os.Getwd() // only to say it
+		return nil, fmt.Errorf("[:static]: %q cannot be opened as a folder, seen from %s; allowed: a folder of pages, or \"\" for none", s.Config.Static, here)
 	}
 	return root.FS(), nil
 }
