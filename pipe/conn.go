@@ -45,6 +45,10 @@ type Conn interface {
 	// Limit sets what a message may be from the next Read on.
 	Limit(Limits)
 
+	// Speak sets the form of what the Conn itself says: its last message, where
+	// the transport has one. It is EDN until then.
+	Speak(Packer)
+
 	// Close says why, as far as the transport can, without waiting for a side
 	// that does not listen, and ends both directions.
 	Close(Reason) error

@@ -1,6 +1,7 @@
 package pipe_test
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"strings"
@@ -205,5 +206,35 @@ func TestShutdownFlushes(t *testing.T) {
 		}
 		never.conn.Close(pipe.Reason{Code: pipe.CloseNormal})
 		o.leave()
+	})
+}
+
+// shout is a packer for tests: EDN in capitals.
+type shout struct{}
+
+func (shout) Name() string                         { return "shout" }
+func (shout) Text() bool                           { return true }
+func (shout) Pack(dst, edn []byte) ([]byte, error) { return append(dst, bytes.ToUpper(edn)...), nil }
+func (shout) Unpack(dst, packed []byte, _ pipe.Limits) ([]byte, error) {
+	return append(dst, bytes.ToLower(packed)...), nil
+}
+
+// The packer of the hello holds from the message after ready to the last.
+func TestPackerHolds(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := pipe.NewHub(pipe.HubConfig{Packers: []pipe.Packer{shout{}}}, pipe.Settings{})
+		p := join(t, h, "p", asOwner, "[:sente-lite/hello {:packer :shout}]", false)
+		p.send(t, `[[:CHSK/WS-PING] "C"]`)
+		if got, _ := p.next(t, "a pong"); got != `[:CHSK/REPLY "C" "PONG"]` {
+			t.Errorf("got %s", got)
+		}
+		p.send(t, `[:SENTE-LITE/KICK {:TO {:ROLE :OWNER} :REASON "OUT"}]`)
+		if got, _ := p.next(t, "the last message"); got != `[:CHSK/CLOSE {:CODE 4504 :REASON "OUT"}]` {
+			t.Errorf("the last message is %s", got)
+		}
+		p.leave()
+		if err := h.Shutdown(context.Background()); err != nil {
+			t.Error(err)
+		}
 	})
 }

@@ -226,6 +226,7 @@ func (s *Session) greet(hello Hello) error {
 		return err
 	}
 	s.packer = packer // from the message after
+	s.conn.Speak(packer)
 	if hd := h.register(s); hd != nil {
 		s.tell(hd, &s.fl)
 	}

@@ -24,8 +24,8 @@ type codec interface {
 	append(dst []byte, m pipe.Message) []byte
 	// frame is the length of the first frame of b, which append has made.
 	frame(b []byte) int
-	// bye appends the last thing to say, or nothing.
-	bye(dst []byte, r pipe.Reason) []byte
+	// bye appends the last thing to say, in a packer's form, or nothing.
+	bye(dst []byte, r pipe.Reason, p pipe.Packer) []byte
 	// textOnly is what Info says of it; any goroutine may ask.
 	textOnly() bool
 }

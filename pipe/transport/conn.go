@@ -42,6 +42,7 @@ func newConn(l link, c codec, info pipe.ConnInfo, o Options) *conn {
 		k.lingers = true
 	}
 	k.in.charge.budget = o.Budget
+	k.out.packer = pipe.EDN
 	k.out.flushed.L = &k.out.mu
 	if k.out.timeout = o.WriteTimeout; k.out.timeout <= 0 {
 		k.out.timeout = DefaultWriteTimeout
@@ -57,6 +58,13 @@ func (c *conn) Info() pipe.ConnInfo {
 	i := c.info
 	i.TextOnly = c.codec.textOnly()
 	return i
+}
+
+// Speak is called by any goroutine.
+func (c *conn) Speak(p pipe.Packer) {
+	c.out.mu.Lock()
+	defer c.out.mu.Unlock()
+	c.out.packer = p
 }
 
 // Limit is called by whoever calls Read.
@@ -174,7 +182,7 @@ func (c *conn) close(r pipe.Reason) bool {
 	}
 	c.reason = r
 	if c.codec.ready() {
-		o.bye = c.codec.bye(nil, r)
+		o.bye = c.codec.bye(nil, r, o.packer)
 	}
 	o.closing.Store(true)
 	if r.Code == pipe.CloseLost { // there is nobody to tell

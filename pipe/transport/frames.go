@@ -67,9 +67,14 @@ func (*frames) append(dst []byte, m pipe.Message) []byte {
 
 func (*frames) frame(b []byte) int { return frameHead + int(binary.BigEndian.Uint32(b)) }
 
-func (f *frames) bye(dst []byte, r pipe.Reason) []byte {
-	if v := appendBye(nil, r); v != nil {
-		dst = f.append(dst, pipe.Message{Data: v})
+func (f *frames) bye(dst []byte, r pipe.Reason, p pipe.Packer) []byte {
+	v := appendBye(nil, r)
+	if v == nil {
+		return dst
 	}
-	return dst
+	packed, err := p.Pack(nil, v)
+	if err != nil { // a form that cannot carry it goes without
+		return dst
+	}
+	return f.append(dst, pipe.Message{Data: packed})
 }

@@ -36,8 +36,9 @@ type outbox struct {
 	coff     int
 	pong     []byte
 	bye      []byte
-	pinned   bool // Flush's write reads from buf
-	owed     bool // Write has said that Flush is needed
+	packer   pipe.Packer // of bye
+	pinned   bool        // Flush's write reads from buf
+	owed     bool        // Write has said that Flush is needed
 	flushing bool
 	flushed  sync.Cond
 	unread   bool // nobody reads any more

@@ -128,7 +128,10 @@ func (s *stream) textOnly() bool {
 func (s *stream) size(m pipe.Message) int                { return s.chosen.Load().size(m) }
 func (s *stream) append(b []byte, m pipe.Message) []byte { return s.chosen.Load().append(b, m) }
 func (s *stream) frame(b []byte) int                     { return s.chosen.Load().frame(b) }
-func (s *stream) bye(b []byte, r pipe.Reason) []byte     { return s.chosen.Load().bye(b, r) }
+
+func (s *stream) bye(b []byte, r pipe.Reason, p pipe.Packer) []byte {
+	return s.chosen.Load().bye(b, r, p)
+}
 
 // appendBye appends the last message of a stream, [:chsk/close {…}], unless r is
 // a code that is never sent.

@@ -145,4 +145,6 @@ func (*wsCodec) frame(b []byte) int {
 	return h.size + h.length
 }
 
-func (c *wsCodec) bye(dst []byte, r pipe.Reason) []byte { return appendClosing(dst, r, c.client) }
+func (c *wsCodec) bye(dst []byte, r pipe.Reason, _ pipe.Packer) []byte {
+	return appendClosing(dst, r, c.client)
+}
