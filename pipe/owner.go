@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"strconv"
+	"strings"
 	"time"
 )
 
@@ -38,14 +39,14 @@ func (s *Session) ownerEvent(i Item) {
 
 // unknownEvent names the nearest event that there is.
 func unknownEvent(name []byte) *Error {
-	known := []string{"sente-lite/subscribe", "sente-lite/unsubscribe", "sente-lite/publish"}
+	known := []string{"subscribe", "unsubscribe", "publish"}
 	for n := range ownerEvents {
-		known = append(known, n)
+		known = append(known, strings.TrimPrefix(n, "sente-lite/"))
 	}
 	e := &Error{Category: NotFound, Code: "unknown-event", Event: string(name),
 		Msg: "there is no event :" + string(name) + " that an owner may send"}
-	if near := Nearest(string(name), known); near != "" {
-		e.Hint = "did you mean :" + near + "?"
+	if near := Nearest(strings.TrimPrefix(string(name), "sente-lite/"), known); near != "" {
+		e.Hint = "did you mean :sente-lite/" + near + "?"
 	}
 	return e
 }

@@ -122,11 +122,11 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		http.NotFound(w, r)
 		return
 	}
-	if path == "" {
+	if path == "" && !isUpgrade(r) { // a WebSocket would not follow
 		http.Redirect(w, r, s.base+"/", http.StatusMovedPermanently)
 		return
 	}
-	if path == "/ws" || path == "/chsk" || path == "/" && isUpgrade(r) {
+	if path == "/ws" || path == "/chsk" || path == "/" && isUpgrade(r) || path == "" {
 		s.upgrade(w, r, guard)
 		return
 	}

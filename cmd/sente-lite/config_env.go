@@ -49,13 +49,16 @@ func (l *Loader) Environ(environ []string) {
 }
 
 func (l *Loader) unknownVariable(name string, names map[string]string) {
-	all := slices.Clone(notConfiguration)
+	var all []string // without what they have in common, which makes them all alike
+	for _, known := range notConfiguration {
+		all = append(all, strings.TrimPrefix(known, envPrefix))
+	}
 	for known := range names {
-		all = append(all, known)
+		all = append(all, strings.TrimPrefix(known, envPrefix))
 	}
 	msg := "unknown variable; a key :a :b-c of the configuration is " + envPrefix + "A__B_C"
-	if near := pipe.Nearest(name, sorted(all)); near != "" {
-		msg = "unknown variable; did you mean " + near + "?"
+	if near := pipe.Nearest(strings.TrimPrefix(name, envPrefix), sorted(all)); near != "" {
+		msg = "unknown variable; did you mean " + envPrefix + near + "?"
 	}
 	l.wrong = append(l.wrong, problem{source: name, msg: msg})
 }

@@ -19,7 +19,7 @@ func DefaultSocketDir() (string, error) {
 
 func socketDir(runtime, temporary string, uid int) (string, error) {
 	dir := filepath.Join(temporary, "sente-lite-"+strconv.Itoa(uid))
-	if filepath.IsAbs(runtime) { // as the XDG specification has it
+	if info, err := os.Stat(runtime); err == nil && info.IsDir() && filepath.IsAbs(runtime) { // as the XDG specification has it
 		dir = filepath.Join(runtime, "sente-lite")
 	}
 	if err := os.Mkdir(dir, 0o700); err != nil && !errors.Is(err, fs.ErrExist) {
