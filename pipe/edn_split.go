@@ -115,19 +115,7 @@ func splitFast(b []byte, lim Limits, outer, inner *vectorParts, a *args) (v []by
 }
 
 // vector scans the rest of a vector up to and with its bracket.
-func (s *scanner) vector(b []byte, p *vectorParts) bool {
-	for {
-		switch s.run(b, true) {
-		case scanComplete:
-			p.add(b[s.start:s.i])
-		case scanClosing:
-			s.i++
-			return b[s.i-1] == ']'
-		default:
-			return false
-		}
-	}
-}
+func (s *scanner) vector(b []byte, p *vectorParts) bool { return s.event(b, p, nil) }
 
 func skipBlanks(b []byte, i int) int {
 	for i < len(b) && ednClass[b[i]] == clsBlank {
