@@ -97,7 +97,7 @@ func TestCloseCodes(t *testing.T) {
 		{"ours", ws(p) + "/ws?v=1", `(new TextEncoder).encode("[:a/b \"" + "é".repeat(40000) + "\"]")`, "4507 "},
 		{"ours", ws(p) + "/?v=1", `"x".repeat(10000000)`, "4507 "},
 		{"locked", ws(locked) + "/ws?v=1", `"[:a/b]"`, "4501 the first value must be a hello with a token"},
-		{"locked", ws(locked) + "/ws?v=1", `"[:sente-lite/hello {:auth \"wrong\"}]"`, "4501 the hello was refused"},
+		{"locked", ws(locked) + "/ws?v=1", `"[:sente-lite/hello {:auth \"wrong\"}]"`, "4501 the :auth token of the hello is not one that this sidecar knows"},
 	} {
 		then := "true"
 		if c.then != "" {
