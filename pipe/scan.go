@@ -81,7 +81,8 @@ func syntaxError(b []byte, at int, msg string, limit error) *SyntaxError {
 
 // Scan finds the border of the first EDN value of b: end is the offset just
 // behind it, start where it begins, tags and metadata included. Blanks,
-// comments and discards before it are passed over. The end of b ends a token.
+// comments and discards before it are passed over, UTF-8 or not. The end of b
+// ends a token.
 //
 // The error is io.EOF if b holds no value, io.ErrUnexpectedEOF if the value is
 // not complete, else a *SyntaxError.
@@ -123,7 +124,7 @@ func Check(b []byte, lim Limits) (value []byte, err error) {
 	case st != scanComplete:
 		return nil, s.syntaxError(b, st)
 	case s.wide && !utf8.Valid(b):
-		return nil, badUTF8(b)
+		return nil, badUTF8(b, 0)
 	}
 	return b[start:end], nil
 }
@@ -135,8 +136,8 @@ func (s *scanner) result(b []byte, st scanStatus, lim Limits) (start, end int, e
 		if s.i-s.start > lim.Bytes {
 			return s.start, s.i, tooLarge(b[s.start:], lim)
 		}
-		if s.wide && !utf8.Valid(b[:s.i]) {
-			return s.start, s.i, badUTF8(b[:s.i])
+		if s.wide && !utf8.Valid(b[s.start:s.i]) {
+			return s.start, s.i, badUTF8(b[:s.i], s.start)
 		}
 		return s.start, s.i, nil
 	case scanNothing:
@@ -174,8 +175,8 @@ func tooLarge(b []byte, lim Limits) *SyntaxError {
 	return syntaxError(b, min(lim.Bytes, len(b)), fmt.Sprintf("the value is longer than the limit of %d bytes", lim.Bytes), ErrTooLarge)
 }
 
-func badUTF8(b []byte) *SyntaxError {
-	at := 0
+// badUTF8 is the error of the first byte from at on that is not UTF-8.
+func badUTF8(b []byte, at int) *SyntaxError {
 	for at < len(b) {
 		r, n := utf8.DecodeRune(b[at:])
 		if r == utf8.RuneError && n == 1 {

@@ -34,8 +34,8 @@ func (s *Stream) Feed(b []byte, atEOF bool) (start, end int, err error) {
 	st := s.s.run(b, atEOF)
 	switch {
 	case st == scanComplete && s.s.i <= lim.Bytes:
-		if s.s.wide && !utf8.Valid(b[:s.s.i]) {
-			return s.s.start, s.s.i, badUTF8(b[:s.s.i])
+		if s.s.wide && !utf8.Valid(b[s.s.start:s.s.i]) {
+			return s.s.start, s.s.i, badUTF8(b[:s.s.i], s.s.start)
 		}
 		return s.s.start, s.s.i, nil
 	case st == scanComplete, st == scanShort && len(b) > lim.Bytes:

@@ -101,9 +101,6 @@ func (c *checker) fuzz(ctx context.Context) (r result) {
 		}
 	}
 	each := c.mode.fuzz
-	if c.mode.fuzzed > 0 && len(targets) > 0 {
-		each = min(each, max(c.mode.fuzzed/time.Duration(len(targets)), time.Second))
-	}
 	for _, f := range targets {
 		short := strings.TrimPrefix(f.pkg, modulePath+"/")
 		if text, err := c.fuzzOne(ctx, f, each); err != nil {

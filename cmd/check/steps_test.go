@@ -94,7 +94,7 @@ func TestModes(t *testing.T) {
 	}
 	for m, want := range map[*mode]string{
 		quick: "format vet staticcheck unit",
-		full:  "setup format vet staticcheck build unit peers node race benchmarks fuzz",
+		full:  "setup format vet staticcheck build unit peers node race benchmarks",
 		soak:  "setup soak fuzz",
 	} {
 		if got := names(m); got != want {

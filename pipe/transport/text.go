@@ -41,13 +41,7 @@ func (t *text) find(in *inbuf, atEOF bool) (pipe.Message, error) {
 		t.consume(in, end)
 		return pipe.Message{Data: b[start:end:end], Text: true}, nil
 	case err == io.EOF, err == io.ErrUnexpectedEOF && start == len(b):
-		// Blanks need not be kept. In a comment the scanner minds bytes that are
-		// not UTF-8 only if a value was fed with it: that must not depend on how
-		// they came.
-		if !utf8.Valid(b) {
-			return pipe.Message{}, t.unreadable(in, notUTF8(b))
-		}
-		t.consume(in, len(b))
+		t.consume(in, len(b)) // blanks need not be kept
 	case errors.Is(err, pipe.ErrTooLarge):
 		t.over = true
 		return pipe.Message{}, tooLarge("value", len(b), t.lim.OrDefault().Bytes)
@@ -82,23 +76,6 @@ func (t *text) unreadable(in *inbuf, err error) error {
 	e.Data = fmt.Sprintf("{:line %d :column %d}", line, column)
 	t.toNextLine(in, bad.Offset)
 	return e
-}
-
-// notUTF8 is the error of the first byte of b that is not UTF-8.
-func notUTF8(b []byte) *pipe.SyntaxError {
-	at := 0
-	for at < len(b) {
-		r, n := utf8.DecodeRune(b[at:])
-		if r == utf8.RuneError && n == 1 {
-			break
-		}
-		at += n
-	}
-	line := bytes.LastIndexByte(b[:at], '\n') + 1
-	return &pipe.SyntaxError{
-		Offset: at, Line: 1 + bytes.Count(b[:at], newline), Column: 1 + utf8.RuneCount(b[line:at]),
-		Msg: fmt.Sprintf("found byte 0x%02x, expected UTF-8", b[at]),
-	}
 }
 
 func (t *text) toNextLine(in *inbuf, from int) {
