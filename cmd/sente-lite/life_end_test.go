@@ -91,7 +91,7 @@ func TestSignals(t *testing.T) {
 		t.Run("serve "+s.String(), func(t *testing.T) {
 			t.Parallel()
 			dir := shortDir(t)
-			p, at := servesIn(t, dir, nil)
+			p, at := servesIn(t, dir, nil, "--listen", "http://127.0.0.1:0", "--listen", socketIn(dir))
 			c, _ := greet(t, at["unix"], "{}")
 			w, _ := upgrade(t, at["http"], "/ws?v=1", nil)
 			w.hear("[:chsk/handshake ")
