@@ -81,7 +81,7 @@ func (s *Session) run() error {
 	h.sessions[s] = struct{}{}
 	h.mu.Unlock()
 	if h.life.closed() { // perhaps too late for Shutdown to have seen it
-		s.shutWithin(Reason{CloseShutdown, "shutdown"}, lingerTime)
+		s.shut(Reason{CloseShutdown, "shutdown"})
 	}
 	err := s.begin()
 	turn := s.turn // one closure for all

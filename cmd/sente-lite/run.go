@@ -150,12 +150,20 @@ func (s *sidecar) parentHello(h pipe.Hello) *pipe.Error {
 			return wireError(err)
 		}
 		s.mu.Lock()
-		s.Config = cfg
+		s.apply(cfg)
 		s.mu.Unlock()
-		s.LogLevel.Set(cfg.LogLevel)
-		s.hub.Configure(hubSettings(cfg))
 	}
 	return s.start(pipeDefaults)
+}
+
+// apply makes a configuration the one that holds. The lock is held.
+func (s *sidecar) apply(cfg *Config) {
+	s.Config = cfg
+	s.LogLevel.Set(cfg.LogLevel)
+	s.hub.Configure(hubSettings(cfg))
+	if s.doors != nil {
+		s.doors.guard(cfg)
+	}
 }
 
 // start listens.
@@ -228,12 +236,7 @@ func (s *sidecar) configure(edn []byte) ([]byte, *pipe.Error) {
 	if err != nil {
 		return nil, wireError(err)
 	}
-	s.Config = cfg
-	s.LogLevel.Set(cfg.LogLevel)
-	s.hub.Configure(hubSettings(cfg))
-	if s.doors != nil {
-		s.doors.guard(cfg)
-	}
+	s.apply(cfg)
 	b := []byte("{:changed [")
 	for i, k := range hot {
 		if i > 0 {
