@@ -1,0 +1,47 @@
+(ns sente-lite.address
+  "Addresses of a sidecar: what connect! is given, taken apart. Pure."
+  {:no-doc true}
+  (:require [clojure.string :as str]))
+
+(defn- bad [url expected]
+  (throw (ex-info (str "sente-lite: connect!: " (pr-str url) " is no address here; expected " expected)
+                  {:category :incorrect :code :sente-lite/bad-address :given url :expected expected})))
+
+(defn- escape
+  "For a query."
+  [x]
+  #?(:clj (java.net.URLEncoder/encode (str x) "UTF-8")
+     :cljs (js/encodeURIComponent (str x))))
+
+(defn ws-url
+  "The URL of our WebSocket: /ws where it has no path, with the query that says
+  what this client is."
+  [url {:keys [client-id params bundle?]}]
+  (let [url  (str/replace url #"^http" "ws")
+        [base query] (str/split (first (str/split url #"#")) #"\?" 2)
+        base (cond (re-find #"^wss?://[^/]+$" base) (str base "/ws")
+                   (re-find #"^wss?://[^/]+/$" base) (str base "ws")
+                   :else base)
+        more (concat (when (seq query) [query])
+                     (for [[k v] (merge params {:v 1} (when bundle? {:bundle 1}) (when client-id {:client-id client-id}))]
+                       (str (escape (name k)) "=" (escape v))))]
+    (str base "?" (str/join "&" more))))
+
+(defn token-protocols
+  "The subprotocols that carry a token: in headers, since URLs end up in logs."
+  [token base64url]
+  ["sente-lite" (str "sente-lite.token." (if (re-find #"^[\w!#$%&'*+.^`|~-]+$" token) token (base64url token)))])
+
+(defn parse
+  "{:kind :unix|:tcp|:ws|:stdio … :hello? :heartbeat?} of an address."
+  [url opts]
+  (cond
+    (= :stdio url)                    {:kind :stdio :hello? true}
+    (not (string? url))               (bad url "unix:/path.sock, tcp://host:port, ws://host:port or :stdio")
+    (str/starts-with? url "unix:")    {:kind :unix :path (str/replace url #"^unix:(//)?" "") :hello? true}
+    (str/starts-with? url "tcp://")   (if-let [[_ host port] (re-find #"^tcp://(.+):(\d{1,5})/?$" url)]
+                                        {:kind :tcp :host (str/replace host #"^\[|\]$" "") :port (parse-long port) :hello? true :heartbeat? true}
+                                        (bad url "tcp://host:port"))
+    (re-find #"^(ws|http)s?://." url) {:kind :ws :url (ws-url url (merge {:bundle? true} (select-keys opts [:client-id :params]))) :heartbeat? true}
+    (str/starts-with? url "/")        {:kind :unix :path url :hello? true}
+    :else                             (bad url "unix:/path.sock, tcp://host:port, ws://host:port or :stdio")))

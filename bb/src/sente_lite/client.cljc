@@ -1,0 +1,328 @@
+(ns sente-lite.client
+  "A client: the pure session, and what performs its outputs on a platform.
+
+  A platform is a map of functions, the only thing that differs between
+  Babashka, nbb, Scittle and tests:
+
+    :now     (fn [])          milliseconds, monotonic
+    :luck    (fn [])          a number from 0 to 1
+    :after   (fn [ms f])      calls f later; returns what takes that back
+    :promise (fn [])          {:promise p :deliver f}
+    :lane    (fn [limit])     where handlers run, in order: {:put! (fn [f force?]) → false when full, :size, :close!}
+    :link    (fn [target on]) opens a link: {:wake! (fn [urgent?]), :close! (fn [code reason])}
+    :print   (fn [text])      for what nobody else takes
+    :target  (fn [options])   where connect! goes: a map with :hello? where we speak first, :heartbeat?, :keep
+    :spawn   (fn [options])   what start! starts
+    :wakes   (fn [wake!])     optional: calls it when it is worth trying at once
+    :after-ready (fn [c f])   gives f the outcome of start!'s first try, waiting or by a promise
+    :settled (fn [v])         a promise that has its value
+
+  A link calls (:linked on), (:text on) with a message, (:lost on) with
+  {:code :reason :error} once, and ((:take on)), which gives the messages that
+  are to be written now, on whatever thread may write; :wake! asks it to."
+  {:no-doc true}
+  (:require [sente-lite.session :as session]
+            [sente-lite.wire :as wire]))
+
+(defn client?
+  "Is it a client, as start! and connect! return?"
+  [x]
+  (and (map? x) (contains? x :sente-lite/client)))
+
+(declare step! perform! dispatch!)
+
+(defn- arm!
+  "Sees to it that the session gets a tick when it next wants one."
+  [c due]
+  (let [armed @(:armed c)]
+    (when (and armed (or (nil? due) (< due (:at armed))))
+      ((:cancel armed))
+      (reset! (:armed c) nil))
+    (when (and due (nil? @(:armed c)))
+      (let [{:keys [now after]} (:platform c)
+            tick (fn []
+                   (let [fx #?(:clj  (locking (:lock c)
+                                       (reset! (:armed c) nil)
+                                       (step! c [:tick (now)]))
+                               :cljs (do (reset! (:armed c) nil)
+                                         (step! c [:tick (now)])))]
+                     (perform! c fx)))]
+        (reset! (:armed c) {:at due :cancel (after (max 0 (- due (now))) tick)})))))
+
+(defn- step!
+  "One step; returns the outputs. One at a time: on threads the lock is held."
+  [c input]
+  (let [[s fx] (session/step @(:state c) input)]
+    (reset! (:state c) s)
+    (when-not (= (:due s) (:at @(:armed c)))
+      (arm! c (:due s)))
+    (when-let [keep (:keep c)] ((:changed keep) s))
+    fx))
+
+(defn input!
+  "Gives the session an input and does what it says."
+  [c input]
+  (let [fx #?(:clj (locking (:lock c) (step! c input)) :cljs (step! c input))]
+    (when (seq fx) (perform! c fx))
+    nil))
+
+(defn- input-of-turn!
+  "As input!, unless a later link has taken over."
+  [c turn input]
+  (let [fx #?(:clj  (locking (:lock c) (when (= turn (:turn @(:state c))) (step! c input)))
+              :cljs (when (= turn (:turn @(:state c))) (step! c input)))]
+    (when (seq fx) (perform! c fx))
+    nil))
+
+(defn result!
+  "As input!, and returns what became of it: {:status :queue-size}."
+  [c input]
+  (let [r #?(:clj  (locking (:lock c)
+                     (let [fx (step! c input)] [fx (:result @(:state c))]))
+             :cljs (let [fx (step! c input)] [fx (:result @(:state c))]))]
+    (when (seq (nth r 0)) (perform! c (nth r 0)))
+    (let [res (nth r 1)]
+      (when (>= (:queue-size res 0) (:bundle-size (:options c)))
+        (when-let [l @(:link c)] ((:wake! l) true)))
+      res)))
+
+;; Links.
+
+(defn- now [c] ((:now (:platform c))))
+
+(defn- take-messages [c turn]
+  (let [fx #?(:clj  (locking (:lock c) (when (= turn (:turn @(:state c))) (step! c [:flush])))
+              :cljs (when (= turn (:turn @(:state c))) (step! c [:flush])))
+        out (mapv #(nth % 1) (filter #(= :write (nth % 0)) fx))
+        fx  (remove #(= :write (nth % 0)) fx)]
+    (when (seq fx) (perform! c fx))
+    out))
+
+(defn- settle-flushes!
+  "Tells those who wait in flush! that the queue has been written."
+  [c]
+  (when (seq @(:flushes c))
+    (let [s @(:state c)]
+      (when (and (empty? (:out s)) (= :open (:phase s)))
+        (let [all @(:flushes c)]
+          (reset! (:flushes c) [])
+          (run! #(% {:status :ok}) all))))))
+
+(defn- open-link! [c turn]
+  (let [p  (:platform c)
+        on {:linked  (fn [] (input-of-turn! c turn [:linked ((:now p))]))
+            :text    (fn [text]
+                       (let [v (try (wire/read-text text)
+                                    (catch #?(:clj Exception :cljs :default) e
+                                      (input-of-turn! c turn [:unreadable (or (ex-message e) (str e))])
+                                      ::none))]
+                         (when-not (= ::none v)
+                           (input-of-turn! c turn [:value v ((:now p))]))))
+            :lost    (fn [info]
+                       (when (= turn (:turn @(:link-turn c)))
+                         (reset! (:link c) nil))
+                       (input-of-turn! c turn [:lost info ((:now p)) ((:luck p))]))
+            :take    (fn [] (take-messages c turn))
+            :written (fn [] (settle-flushes! c))
+            :listen  (fn [] (get-in @(:state c) [:ready :listen]))}]
+    (reset! (:link-turn c) {:turn turn})
+    (let [l ((:link p) (:target c) on)]
+      (reset! (:link c) l)
+      ;; It may have been linked before there was somebody to wake.
+      (when (:woken? @(:state c)) ((:wake! l) false)))))
+
+;; What is told to the user.
+
+(defn- report!
+  "To a hook, or else as a line of text."
+  [c hook data text]
+  (if-let [f (get-in c [:options hook])]
+    (try (f data)
+         (catch #?(:clj Throwable :cljs :default) e
+           ((:print (:platform c)) (str "sente-lite: " hook " has thrown: " (ex-message e)))))
+    ((:print (:platform c)) (str "sente-lite: " text))))
+
+(defn- handler-failed! [c event e]
+  (swap! (:stats c) update :handler-errors inc)
+  (report! c :on-handler-error {:event event :error e}
+           (str "the handler of " (nth event 0) " has thrown: " (or (ex-message e) (str e)))))
+
+(defn- run-hook! [c hook data]
+  (case hook
+    :on-error      (report! c :on-error data (str (:message data) (when (:hint data) (str " (" (:hint data) ")"))))
+    :on-subscribed nil
+    (when-let [f (get-in c [:options hook])]
+      (try (f data)
+           (catch #?(:clj Throwable :cljs :default) e
+             (handler-failed! c [hook] e)))))
+  (when (contains? #{:on-ready :on-close} hook)
+    ((:settled c) hook data)))
+
+(defn- refuse-full!
+  "The inbox is full: the sender hears so, and the event is counted."
+  [c event cb {:keys [uid]} turn]
+  (swap! (:stats c) update :refused inc)
+  (let [id (nth event 0)
+        e  (wire/error :busy :sente-lite/inbox-full
+                       (str id " was refused: " (:max-inbox (:options c)) " events wait for this peer's handlers already")
+                       {:event-id id :retry? true})]
+    (cond
+      cb  (input! c [:reply (wire/text [:chsk/reply cb e]) turn])
+      uid (input! c [:send (wire/text [:sente-lite/send {:to uid :event e}]) :sente-lite/error]))))
+
+(defn- perform-one! [c fx]
+  (let [lane (:lane c)]
+    (case (nth fx 0)
+      :wake       (when-let [l @(:link c)] ((:wake! l) false))
+      :deliver    (let [[_ event cb extra turn] fx]
+                    (when-not ((:put! lane) (fn [] (dispatch! c event cb extra turn)) (= "sente-lite" (namespace (nth event 0))))
+                      (refuse-full! c event cb extra turn)))
+      :settle     ((nth fx 1) (nth fx 2))
+      :hook       ((:put! lane) (fn [] (run-hook! c (nth fx 1) (nth fx 2))) true)
+      :state      ((:put! lane) (fn [] (dispatch! c [:chsk/state [(nth fx 2) (nth fx 1)]] nil nil nil)) true)
+      :connect    (open-link! c (nth fx 1))
+      :disconnect (let [[_ code reason] fx turn (:turn @(:state c)) l @(:link c)]
+                    (reset! (:link c) nil)
+                    (when l ((:close! l) code reason))
+                    (input-of-turn! c turn [:lost {:code code :reason reason} (now c) ((:luck (:platform c)))]))
+      :write      nil)))
+
+(defn- perform! [c fx] (run! #(perform-one! c %) fx))
+
+;; Handlers.
+
+(defn- handlers-of
+  "Those that want an event, in the order of their registration."
+  [table id]
+  (let [by-id (:by-id table)
+        exact (get by-id id)]
+    (if (:wide? table)
+      (sort-by :id (concat exact (get by-id (keyword (namespace id) "*")) (get by-id :*)))
+      exact)))
+
+(defn remove-handler! [c h]
+  (when-let [cancel (:cancel h)] (cancel))
+  (swap! (:handlers c)
+         (fn [t]
+           (let [left (filterv #(not= (:id h) (:id %)) (get-in t [:by-id (:key h)]))]
+             (if (seq left)
+               (assoc-in t [:by-id (:key h)] left)
+               (update t :by-id dissoc (:key h)))))))
+
+(defn- claim-once!
+  "A handler that wants one event gets one, whoever else is looking."
+  [c h]
+  (or (not (:once? h))
+      (let [done (:done h)]
+        (when (compare-and-set! done false true)
+          (remove-handler! c h)
+          true))))
+
+(defn- run-handler! [c f msg]
+  (try (f msg)
+       (catch #?(:clj Throwable :cljs :default) e
+         (handler-failed! c (:event msg) e)
+         (when-let [reply (:?reply-fn msg)]
+           (reply (wire/error :fault :sente-lite/handler-failed
+                              (str "the handler of " (:id msg) " has thrown: " (or (ex-message e) (str e)))
+                              {:event-id (:id msg)}))))))
+
+(defn- replier
+  "Answers a call: the first value counts."
+  [c id cb turn]
+  (let [open (atom true)]
+    (fn reply [value]
+      (if (compare-and-set! open true false)
+        (let [text (try (wire/text [:chsk/reply cb value])
+                        (catch #?(:clj Exception :cljs :default) e
+                          (input! c [:reply (wire/text [:chsk/reply cb (wire/error :fault :sente-lite/not-edn
+                                                                                   (str "the reply to " id " is no EDN: " (ex-message e)) {:event-id id})]) turn])
+                          (throw e)))]
+          (input! c [:reply text turn])
+          {:status :ok})
+        (do (swap! (:stats c) update :late-replies inc)
+            {:status :late})))))
+
+(defn- seen! [c id data]
+  (case id
+    :sente-lite/open  (swap! (:connected c) (:add-peer c) data)
+    :sente-lite/close (swap! (:connected c) (:drop-peer c) data)
+    nil))
+
+(defn- message [c event cb extra turn]
+  (let [id    (nth event 0)
+        data  (nth event 1 nil)
+        reply (when cb (replier c id cb turn))]
+    {:event event :id id :data data :?data data
+     :uid (if extra (:uid extra) (:uid @(:state c)))
+     :client-id (:client-id extra)
+     :?reply-fn reply
+     :reply! (or reply (fn [_] {:status :no-call}))
+     :send-fn (:send-fn c)
+     :client c}))
+
+(defn- dispatch! [c event cb extra turn]
+  (let [id  (nth event 0)
+        msg (message c event cb extra turn)]
+    (swap! (:stats c) assoc :handling id)
+    (seen! c id (:data msg))
+    (when-let [f (get-in c [:options :on-message])]
+      (when-not (= "chsk" (namespace id))
+        (run-handler! c (fn [m] ((:on-message c) f m)) msg)))
+    (if (and (= :sente-lite/channel-msg id) (get-in @(:handlers c) [:subs (:channel-id (:data msg))]))
+      (run! (fn [f] (run-handler! c (fn [m] (f (assoc (:data m) :event event))) msg))
+            (get-in @(:handlers c) [:subs (:channel-id (:data msg))]))
+      (let [hs (filterv (fn [h] (and (or (nil? (:pred h)) (try ((:pred h) msg) (catch #?(:clj Throwable :cljs :default) e (handler-failed! c event e) false)))
+                                     (claim-once! c h)))
+                        (handlers-of @(:handlers c) id))]
+        (if (seq hs)
+          (run! (fn [h] (run-handler! c (:f h) msg)) hs)
+          (run-handler! c (:fallback c) msg))))
+    (swap! (:stats c) (fn [s] (-> (assoc s :handling nil) (update :handled inc))))
+    nil))
+
+(defn unhandled!
+  "Nobody takes an event: a call is told so, what the user sent is counted."
+  [{:keys [id client ?reply-fn]}]
+  (when ?reply-fn
+    (?reply-fn (wire/error :not-found :sente-lite/no-handler (str id ": no handler here") {:event-id id})))
+  (when-not (contains? #{"chsk" "sente-lite"} (namespace id))
+    (swap! (:stats client) update :unhandled inc)))
+
+(defn open!
+  "Connects for the first time: once what an earlier page left is there."
+  [c]
+  (let [go (fn [texts]
+             (when (seq texts) (input! c [:restore texts]))
+             (input! c [:connect ((:now (:platform c)))]))]
+    (when-let [wakes (:wakes (:platform c))]
+      (wakes (fn [reason] (input! c [:wake ((:now (:platform c))) reason]))))
+    (if-let [keep (:keep c)]
+      ((:load keep) go)
+      (go nil))))
+
+(defn make
+  "A client of a target, not yet connected. `more` has :fallback, :send-fn,
+  :add-peer, :drop-peer, :on-message."
+  [platform target options more]
+  (let [ready ((:promise platform))
+        base  (merge
+               {:sente-lite/client (str (random-uuid))
+                :platform platform :target target :options options
+                :state     (atom (session/create (select-keys options (concat (keys session/defaults) [:hello :heartbeat? :backoff-ms-fn :first-must?]))))
+                :lock      #?(:clj (Object.) :cljs nil)
+                :link      (atom nil) :link-turn (atom nil) :armed (atom nil) :flushes (atom [])
+                :handlers  (atom {:by-id {} :subs {} :next 0 :wide? false})
+                :stats     (atom {:handled 0 :unhandled 0 :refused 0 :handler-errors 0 :late-replies 0 :handling nil})
+                :connected (atom {:any #{}})
+                :lane      ((:lane platform) (:max-inbox options))
+                :keep      (when-let [k (:keep target)] (k))
+                :ready     (:promise ready)}
+               more)
+        ended (atom false)]
+    (assoc base :settled
+           (fn [hook data]
+             (cond
+               (= :on-ready hook) ((:deliver ready) {:status :ok :info data})
+               (:final? data)     (when (compare-and-set! ended false true)
+                                    ((:deliver ready) {:status :closed :why data :error (:error @(:state base))})))))))

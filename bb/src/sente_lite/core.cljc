@@ -1,0 +1,563 @@
+(ns sente-lite.core
+  "Events between a script, its pages and its programs, the same on Babashka, the
+  JVM, nbb and Scittle.
+
+      (require '[sente-lite.core :as s])
+      (s/start! {:port 8090})                                 ; a script: spawns the sidecar, serves public/
+      (s/on! :chat/say (fn [{:keys [uid data]}]               ; what pages and programs send
+                         (s/broadcast! [:chat/said (assoc data :from uid)])))
+
+      (s/connect!)                                            ; a page: to the server that it came from
+      (s/on! :chat/said (fn [{:keys [data]}] (show data)))
+      (s/send! [:chat/say {:text \"hello\"}])
+
+  An event is [:namespace/name data]. Every function works on the client that was
+  started or connected last, or on one that is given first. Nothing blocks, save
+  start! on the JVM and Babashka until the sidecar is ready; what takes a while
+  gives a promise: deref it there, p/let or .then in JavaScript.
+
+  Statuses of what was sent, in {:status … :queue-size n}: :ok, :queued (waits for
+  the link), :backpressure (refused: too much waits), :too-large, :closed.
+  Replies are values; error? tells those that stand for a failure: :chsk/timeout,
+  :chsk/closed and [:sente-lite/error {:category :code :message :hint :retry?}].
+
+  Mistakes of the caller, such as an event that is none or a value that does not
+  print as EDN, are thrown as ex-info with :given and :expected."
+  (:require [sente-lite.client :as client]
+            [sente-lite.options :as options]
+            [sente-lite.wire :as wire]
+            #?(:bb                [sente-lite.jvm :as host]
+               :clj               [sente-lite.jvm :as host]
+               :org.babashka/nbb  [sente-lite.node :as host]
+               :scittle           [sente-lite.browser :as host])))
+
+(def ^:private current (atom nil))
+
+(defn client
+  "The client that functions work on where none is given: the one started or
+  connected last, nil before.
+
+      (client)  ;=> nil"
+  []
+  @current)
+
+(defn client?
+  "Is x a client, as start! and connect! return it?
+
+      (client? {})  ;=> false"
+  [x]
+  (client/client? x))
+
+(defn error?
+  "Does a reply stand for a failure?
+
+      (error? :chsk/timeout)                      ;=> true
+      (error? [:sente-lite/error {:message \"\"}])  ;=> true
+      (error? {:name \"Ada\"})                      ;=> false"
+  [reply]
+  (wire/error? reply))
+
+(defn error-map
+  "The map of a failure: {:category :code :message :hint :retry? …}, nil of any
+  other reply.
+
+      (:category (error-map :chsk/timeout))  ;=> :unavailable
+      (error-map 42)                         ;=> nil"
+  [reply]
+  (wire/error-map reply))
+
+(defn ok!
+  "The reply, or an ex-info with the failure's map where it is one.
+
+      (ok! 42)                                                         ;=> 42
+      (try (ok! :chsk/closed) (catch #?(:clj Exception :cljs :default) e (:code (ex-data e))))  ;=> :chsk/closed"
+  [reply]
+  (if-let [e (wire/error-map reply)]
+    (throw (ex-info (:message e "failed") e))
+    reply))
+
+;; Who functions work on: (f x …) or (f client x …).
+
+(defn- with-client
+  "[client args]: the first of args where it is a client, or nil given for one."
+  [args]
+  (cond
+    (client/client? (first args)) [(first args) (rest args)]
+    :else                         [@current args]))
+
+(defn- settled
+  "A promise that has its value, of the client's kind."
+  [c v]
+  ((if (client/client? c) (:settled (:platform c)) host/settled) v))
+
+(def ^:private closed {:status :closed :queue-size 0})
+
+;; Handlers.
+
+(defmulti handle-event
+  "Handles what no function of on! takes: another way to say the same, by
+  defmethod on the event's id. The argument is that of on!.
+
+      (defmethod handle-event :greet/me [{:keys [data reply!]}] (reply! (str \"Hello, \" data)))"
+  :id)
+
+(defmethod handle-event :default [msg] (client/unhandled! msg))
+
+(defn- register! [c key more f]
+  (let [h (atom nil)]
+    (swap! (:handlers c)
+           (fn [t]
+             (let [n (inc (:next t))]
+               (reset! h (merge {:id n :key key :f f} more))
+               (-> (assoc t :next n)
+                   (assoc :wide? (or (:wide? t) (= "*" (name key))))
+                   (update-in [:by-id key] (fnil conj []) @h)))))
+    @h))
+
+(defn- handler-key [what]
+  (let [id (if (map? what) (:event-id what :*) what)]
+    (when-not (and (keyword? id) (or (= :* id) (namespace id)))
+      (throw (ex-info (str "sente-lite: on!: " (pr-str id) " is no event id; expected :namespace/name, :namespace/* or :*")
+                      {:category :incorrect :code :sente-lite/bad-event :given id :expected ":namespace/name, :namespace/* or :*"})))
+    id))
+
+(defn on!
+  "Calls (f msg) for each event with this id; :chat/* is all of a namespace, :*
+  everything. Returns the handler, for off!.
+
+  msg is {:event [id data], :id, :data, :uid (who sent it, of a handler or
+  owner), :client-id, :reply! (fn [value]), :?reply-fn (the same, nil where
+  nobody waits for a reply), :client}; ?data is data, as in Sente.
+
+  Instead of an id, a map asks for more: {:event-id :chat/msg, :pred (fn [msg]),
+  :once? true, :timeout-ms 1000, :on-timeout (fn [])}.
+
+      (on! :chat/msg (fn [{:keys [data uid]}] (println uid \"says\" (:text data))))
+      (on! {:event-id :job/done :once? true :timeout-ms 50} (fn [msg] (:data msg)))"
+  ([what f] (on! @current what f))
+  ([c what f]
+   (when (client/client? c)
+     (let [key (handler-key what)]
+       (if (map? what)
+         (let [done (atom false)
+               h    (register! c key (assoc (select-keys what [:pred :once?]) :done done) f)]
+           (when-let [ms (:timeout-ms what)]
+             ((:after (:platform c)) ms
+              (fn []
+                (when (compare-and-set! done false true)
+                  (client/remove-handler! c h)
+                  (when-let [t (:on-timeout what)] (t))))))
+           h)
+         (register! c key nil f))))))
+
+(defn off!
+  "Ends a handler that on! has returned, or all of an event's.
+
+      (off! (on! :chat/msg identity))
+      (off! :chat/msg)"
+  ([what] (off! @current what))
+  ([c what]
+   (when (client/client? c)
+     (if (map? what)
+       (client/remove-handler! c what)
+       (run! #(client/remove-handler! c %) (get-in @(:handlers c) [:by-id what])))
+     nil)))
+
+(defn take!
+  "A promise of the next msg of an event; :chsk/timeout where none comes in time.
+  Options: :timeout-ms (the client's :call-timeout-ms), :pred (fn [msg]).
+
+      (take! :job/done {:timeout-ms 20 :pred #(= 7 (:job (:data %)))})"
+  ([what] (take! @current what nil))
+  ([a b] (if (client/client? a) (take! a b nil) (take! @current a b)))
+  ([c what {:keys [timeout-ms pred]}]
+   (if-not (client/client? c)
+     (settled c :chsk/closed)
+     (let [{:keys [promise deliver]} ((:promise (:platform c)))]
+       (on! c {:event-id what :pred pred :once? true
+               :timeout-ms (or timeout-ms (:call-timeout-ms (:options c)))
+               :on-timeout #(deliver :chsk/timeout)}
+            deliver)
+       promise))))
+
+(defn handler-count
+  "How many handlers on! has registered, of one event or in all.
+
+      (handler-count :chat/msg)"
+  ([] (handler-count @current nil))
+  ([what] (if (client/client? what) (handler-count what nil) (handler-count @current what)))
+  ([c what]
+   (if (client/client? c)
+     (let [t (:by-id @(:handlers c))]
+       (if what (count (get t what)) (reduce + 0 (map count (vals t)))))
+     0)))
+
+;; Out.
+
+(defn- put! [c event]
+  (if (client/client? c)
+    (client/result! c [:send (wire/event-text "send!" event) (nth event 0)])
+    closed))
+
+(defn- owner?
+  "Does the sidecar take owner events from this client?"
+  [c]
+  (or (:owner? (:options c)) (contains? (:ready @(:state c)) :pid)))
+
+(defn- targeted
+  "An event for somebody: an owner addresses anyone, a client one uid."
+  [c to event more]
+  (wire/event-text "send-to-client!" event)
+  (cond
+    (or (owner? c) (= :spawn (:kind (:target c)))) [:sente-lite/send (merge {:to to :event event} more)]
+    (string? to) [:msg/send-to-client {:to-uid to :message event}]
+    :else (throw (ex-info (str "sente-lite: send-to-client!: " (pr-str to) ": a client may address one uid; a set, :all or a map is an owner's")
+                          {:category :forbidden :code :sente-lite/forbidden :given to :expected "a uid, a string"}))))
+
+(defn send-to-client!
+  "Sends an event to somebody: a uid, and for owners also a set of uids, :all,
+  {:channel \"c\"}, {:client-id \"c\"} or {:role :client}; with {:except #{uid}}.
+  Between clients it arrives as :msg/receive {:from-uid :message}.
+  Returns {:status :queue-size}.
+
+      (send-to-client! \"ada\" [:chat/said {:text \"hi\"}])
+      (send-to-client! {:channel \"lobby\"} [:chat/said {:text \"hi\"}] {:except #{\"ada\"}})"
+  ([to event] (send-to-client! @current to event nil))
+  ([a b d] (if (client/client? a) (send-to-client! a b d nil) (send-to-client! @current a b d)))
+  ([c to event opts]
+   (if (client/client? c)
+     (put! c (targeted c to event (select-keys opts [:except])))
+     closed)))
+
+(declare ask!)
+
+(defn send!
+  "Sends an event: to the handler and the modules, or with a uid first to that
+  user's peers. With a time-out and a function behind the event it is ask!, as
+  in Sente. Returns {:status :queue-size}.
+
+      (send! [:chat/say {:text \"hello\"}])
+      (send! \"ada\" [:chat/said {:text \"hello\"}])
+      (send! [:greet/me \"Ada\"] 1000 (fn [reply] (println reply)))"
+  [& args]
+  (let [[c args] (with-client args)
+        [a b d]  args]
+    (cond
+      (nil? c)             closed
+      (= 1 (count args))   (put! c a)
+      (= 2 (count args))   (send-to-client! c a b nil)
+      :else                (do (ask! c a {:timeout-ms b :cb d})
+                               {:status (if (= :closed (:phase @(:state c))) :closed :ok) :queue-size (count (:out @(:state c)))}))))
+
+(defn broadcast!
+  "Sends an event to every client, with {:except #{uid}} to all others. Owners
+  only. Returns {:status :queue-size}.
+
+      (broadcast! [:chat/said {:text \"hello, all\"}])"
+  ([event] (broadcast! @current event nil))
+  ([a b] (if (client/client? a) (broadcast! a b nil) (broadcast! @current a b)))
+  ([c event opts] (send-to-client! c :all event opts)))
+
+(defn ask!
+  "Asks, and returns a promise of the reply: any value, or one that error? knows.
+  With a uid first an owner asks that user's peer. Options: :timeout-ms (30000),
+  :cb (fn [reply]), called where handlers run.
+
+      (ask! [:greet/me \"Ada\"])
+      (ask! [:greet/me \"Ada\"] {:timeout-ms 1000 :cb println})
+      (ask! \"ada\" [:ui/confirm \"Really?\"])"
+  [& args]
+  (let [[c args] (with-client args)
+        to       (when-not (vector? (first args)) (first args))
+        [event opts] (if (and (seq args) (not (vector? (first args)))) (rest args) args)]
+    (if (nil? c)
+      (settled c :chsk/closed)
+      (let [{:keys [promise deliver]} ((:promise (:platform c)))
+            {:keys [timeout-ms cb]} opts
+            timeout-ms (or timeout-ms (:call-timeout-ms (:options c)))
+            text  (wire/event-text "ask!" event)
+            text  (if to
+                    (wire/text [:sente-lite/request {:to to :event event :timeout-ms timeout-ms}])
+                    text)
+            k     (if cb
+                    (fn [v] (deliver v) ((:put! (:lane c)) #(cb v) true))
+                    deliver)]
+        (client/result! c [:ask text (nth event 0) timeout-ms k ((:now (:platform c)))])
+        promise))))
+
+(defn flush!
+  "A promise of {:status :ok} once everything that was sent so far has been
+  written to the link; with a uid (owners) once the sidecar has written what it
+  queued for that user. Options: :timeout-ms.
+
+      (flush!)
+      (flush! \"ada\" {:timeout-ms 1000})"
+  [& args]
+  (let [[c args] (with-client args)
+        [uid opts] (if (string? (first args)) args [nil (first args)])
+        ms (or (:timeout-ms opts) (get-in c [:options :call-timeout-ms]))]
+    (cond
+      (or (nil? c) (= :closed (:phase @(:state c)))) (settled c :chsk/closed)
+      uid   (ask! c [:sente-lite/flush {:to uid :timeout-ms ms}] {:timeout-ms ms})
+      :else (let [{:keys [promise deliver]} ((:promise (:platform c)))
+                  cancel ((:after (:platform c)) ms #(deliver :chsk/timeout))]
+              (swap! (:flushes c) conj (fn [v] (cancel) (deliver v)))
+              (when-let [l @(:link c)] ((:wake! l) true))
+              promise))))
+
+;; Channels.
+
+(defn subscribe!
+  "Joins a channel, and again after each reconnect. f gets {:channel-id :data
+  :from} for each publication; without it they are events :sente-lite/channel-msg.
+
+      (subscribe! \"lobby\" (fn [{:keys [data from]}] (println from data)))"
+  ([channel] (subscribe! @current channel nil))
+  ([a b] (if (client/client? a) (subscribe! a b nil) (subscribe! @current a b)))
+  ([c channel f]
+   (when (client/client? c)
+     (when f (swap! (:handlers c) update-in [:subs channel] (fnil conj []) f))
+     (wire/text channel)
+     (client/input! c [:subscribe channel])
+     {:status (if (= :open (:phase @(:state c))) :ok :queued)})))
+
+(defn unsubscribe!
+  "Leaves a channel.
+
+      (unsubscribe! \"lobby\")"
+  ([channel] (unsubscribe! @current channel))
+  ([c channel]
+   (when (client/client? c)
+     (swap! (:handlers c) update :subs dissoc channel)
+     (client/input! c [:unsubscribe channel])
+     {:status :ok})))
+
+(defn publish!
+  "Publishes to a channel, joined or not. Options: :exclude-sender? true leaves
+  this client out. Returns {:status :queue-size}.
+
+      (publish! \"lobby\" {:text \"hello\"})"
+  ([channel data] (publish! @current channel data nil))
+  ([a b d] (if (client/client? a) (publish! a b d nil) (publish! @current a b d)))
+  ([c channel data opts]
+   (put! c [:sente-lite/publish (merge {:channel-id channel :data data} (select-keys opts [:exclude-sender?]))])))
+
+;; Who is there.
+
+(defn- view
+  "Sente's connected-uids, with counts: {:any #{uid} :ws #{uid} … :peers {client-id peer} :counts {uid n}}."
+  [peers]
+  (let [all (vals peers)]
+    (merge (reduce (fn [m p] (update m (:transport p) (fnil conj #{}) (:uid p))) {} all)
+           {:any    (into #{} (map :uid) all)
+            :peers  peers
+            :counts (frequencies (map :uid all))})))
+
+(defn- add-peer [v {:keys [client-id] :as p}] (view (assoc (:peers v) client-id p)))
+(defn- drop-peer [v {:keys [client-id]}] (view (dissoc (:peers v) client-id)))
+
+(defn connected-uids
+  "An atom of who is connected, for the handler, in Sente's form: {:any #{uid}
+  :ws #{uid} :unix #{uid} … :counts {uid peers} :peers {client-id peer}}. Watch it.
+
+      (connected-uids)"
+  ([] (connected-uids @current))
+  ([c] (if (client/client? c) (:connected c) (atom {:any #{}}))))
+
+(defn connected
+  "The value of connected-uids now.
+
+      (:any (connected))"
+  ([] (connected @current))
+  ([c] @(connected-uids c)))
+
+(defn get-connected-uids
+  "The uids of who is connected, a set.
+
+      (get-connected-uids)"
+  ([] (get-connected-uids @current))
+  ([c] (:any (connected c))))
+
+(defn state
+  "Where the link is: {:phase :idle|:connecting|:greeting|:open|:waiting|:closed
+  :open? :uid :session :reason :last-close :tries}. Its changes are events
+  [:chsk/state [old new]].
+
+      (:open? (state))"
+  ([] (state @current))
+  ([c]
+   (if (client/client? c)
+     (let [s @(:state c)]
+       (assoc (select-keys s [:phase :uid :session :reason :last-close :tries :retry-at]) :open? (= :open (:phase s))))
+     {:phase :idle :open? false})))
+
+(defn inbox
+  "What waits for handlers: {:size :refused :handling (the id being handled)}.
+
+      (:size (inbox))"
+  ([] (inbox @current))
+  ([c]
+   (if (client/client? c)
+     {:size ((:size (:lane c))) :refused (:refused @(:stats c)) :handling (:handling @(:stats c))}
+     {:size 0 :refused 0 :handling nil})))
+
+(defn stats
+  "Numbers: {:sent :received :queue-size :queue-chars :open-calls :inbox :handled
+  :unhandled :refused :handler-errors :late-replies :unreadable :reconnects}.
+
+      (:queue-size (stats))"
+  ([] (stats @current))
+  ([c]
+   (if (client/client? c)
+     (let [s @(:state c) n @(:stats c)]
+       (merge (select-keys s [:sent :received :unreadable])
+              (select-keys n [:handled :unhandled :refused :handler-errors])
+              {:queue-size (count (:out s)) :queue-chars (:chars s) :open-calls (count (:calls s))
+               :inbox ((:size (:lane c))) :late-replies (+ (:late-replies s) (:late-replies n))
+               :reconnects (max 0 (dec (:turn s)))}))
+     {:sent 0 :received 0 :queue-size 0 :inbox 0})))
+
+;; Beginning and end.
+
+(defn- on-message-of [what]
+  (fn [f {:keys [id data uid client] :as msg}]
+    (if (= :start what)
+      (let [answer (f uid id data)] ; sente_lite sends back what it returns
+        (when (and uid (wire/event? answer)) (send-to-client! client uid answer)))
+      (f id data))
+    msg))
+
+(defn- make! [what platform target opts]
+  (let [c (client/make platform target opts
+                       {:fallback handle-event :send-fn send! :add-peer add-peer :drop-peer drop-peer
+                        :on-message (on-message-of what)})]
+    (reset! current c)
+    c))
+
+(defn connect!
+  "Connects to a sidecar, and again whenever the link is lost. Returns the client
+  at once; what is sent meanwhile waits. The argument is an address or a map of
+  options; without one it is, in a browser, the server of the page, elsewhere
+  SENTE_LITE_URL or the newest live socket of this user. A program that a sidecar
+  has started says :stdio: it speaks on its own stdin and stdout then, and what
+  it prints goes to stderr.
+
+      (connect! \"unix:/tmp/chat.sock\")
+      (connect! {:url \"ws://127.0.0.1:8090\" :on-open (fn [{:keys [uid]}] (println \"I am\" uid))})"
+  ([] (connect! {}))
+  ([options]
+   (let [given    (if (or (string? options) (keyword? options)) {:url options} options)
+         opts     (options/check :connect given)
+         platform (or (:platform opts) (host/platform))
+         target   ((:target platform) opts)
+         opts     (assoc opts :heartbeat? (:heartbeat? target)
+                         :hello (when (:hello? target)
+                                  (merge {:bundle true}
+                                         (when (:handler? opts) {:handler true})
+                                         (when-let [t (:token target)] {:auth t}))))
+         c        (make! :connect platform target opts)]
+     (client/open! c)
+     c)))
+
+(defn- start-result
+  "What start! returns: the client with Sente's keys."
+  [c]
+  (let [listen (get-in @(:state c) [:ready :listen])
+        url    (first (filter #(re-find #"^http" %) listen))]
+    (assoc c :listen listen :url url
+           :port (when url (parse-long (second (re-find #":(\d+)$" url))))
+           :uid (:uid @(:state c))
+           :send! (partial send-to-client! c) :send-fn (partial send-to-client! c)
+           :broadcast! (partial broadcast! c)
+           :connected-uids (:connected c))))
+
+(declare stop!)
+
+(defn- started!
+  "What to do with the outcome of the first try."
+  [c outcome]
+  (if (= :ok (:status outcome))
+    (let [started (start-result c)]
+      (reset! current started)
+      (when (and (:open? (:options c)) (:url started)) (host/browse! (:url started)))
+      started)
+    (let [e (or (wire/error-map (:error outcome))
+                {:category :unavailable :code :sente-lite/no-sidecar
+                 :message (str "the sidecar was not ready within " (:start-timeout-ms (:options c)) " ms")})]
+      (stop! c)
+      (throw (ex-info (str "sente-lite: " (:message e) (when (:hint e) (str " (" (:hint e) ")"))) e)))))
+
+(defn start!
+  "Spawns a sidecar and becomes its handler: what pages and programs send comes to
+  this script. Blocks on the JVM and Babashka until it is ready and returns the
+  client, with :port :url :listen :send! :broadcast! :connected-uids; gives a
+  promise of it in nbb. Throws (or rejects) with an ex-info that has the sidecar's
+  last lines where it cannot start. A sidecar that dies is started again, at the
+  same addresses, and every call that waits is told so.
+
+      (start! {:port 0 :static \"public\"})
+      (start! {:listen [\"unix:/tmp/chat.sock\"] :config {:flow {:max-buffer-size 5000}}})"
+  ([] (start! {}))
+  ([options]
+   (let [opts     (options/check :start options)
+         platform (or (:platform opts) (host/platform))
+         target   ((:spawn platform) opts)
+         listen   (or (:listen opts) (when (:port opts) [(str "http://" (:host opts) ":" (:port opts))]) [])
+         config   (cond-> (merge {:listen (vec listen)} (:config opts))
+                    (:static opts) (assoc :static ((:absolute platform identity) (:static opts)))
+                    (and (:moved? target) (nil? (:static opts)) ((:exists? platform) "public"))
+                    (assoc :static ((:absolute platform) "public")))
+         opts     (merge {:max-tries 5} opts {:hello {:bundle true :config config} :first-must? true
+                                              :connect-timeout-ms (:start-timeout-ms opts)})
+         c        (make! :start platform target opts)]
+     (client/open! c)
+     ((:after-ready platform) c #(started! c %)))))
+
+(defn stop!
+  "Ends a client: what waits is written, then the link is closed, and a sidecar of
+  ours ends. Open calls get :chsk/closed. Returns a promise of {:status :closed}.
+
+      (stop!)"
+  ([] (stop! @current))
+  ([c]
+   (if-not (client/client? c)
+     (settled c closed)
+     (let [{:keys [promise deliver]} ((:promise (:platform c)))
+           end (fn [_]
+                 (client/input! c [:stop])
+                 (run! (fn [f] (f :chsk/closed)) @(:flushes c))
+                 (deliver closed)
+                 ((:close! (:lane c))))]
+       (if (and (= :open (:phase @(:state c))) @(:link c))
+         (let [once (atom false)
+               end  (fn [v] (when (compare-and-set! once false true) (end v)))]
+           ((:after (:platform c)) 2000 #(end nil))
+           (swap! (:flushes c) conj end)
+           (when-let [l @(:link c)] ((:wake! l) true)))
+         (end nil))
+       promise))))
+
+(defn reconnect!
+  "Opens the link anew, whatever its state; Sente's chsk-reconnect!.
+
+      (reconnect!)"
+  ([] (reconnect! @current))
+  ([c]
+   (when (client/client? c)
+     (when-let [l @(:link c)] ((:close! l) 1000 "reconnect"))
+     (client/input! c [:lost {:code 1006 :reason "reconnect"} ((:now (:platform c))) 0])
+     (client/input! c [:wake ((:now (:platform c))) :reconnect])
+     (client/input! c [:connect ((:now (:platform c)))])
+     {:status :ok})))
+
+(defn after!
+  "Calls f in ms milliseconds, by the client's clock: in a test that is a virtual
+  one. Returns a function that takes it back.
+
+      (after! 1000 (fn [] (send! [:job/tick])))"
+  ([ms f] (after! @current ms f))
+  ([c ms f] (if (client/client? c) ((:after (:platform c)) ms f) (fn []))))
+
+(def ^{:doc "Sente's name of reconnect!.\n\n      (chsk-reconnect!)"} chsk-reconnect! reconnect!)
+(def ^{:doc "Sente's name of stop!.\n\n      (chsk-disconnect!)"} chsk-disconnect! stop!)
+(def ^{:doc "sente_lite's name of stop!.\n\n      (close!)"} close! stop!)
