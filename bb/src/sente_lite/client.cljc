@@ -16,6 +16,7 @@
     :wakes   (fn [wake!])     optional: calls it when it is worth trying at once
     :after-ready (fn [c f])   gives f the outcome of start!'s first try, waiting or by a promise
     :settled (fn [v])         a promise that has its value
+    :wait    (fn [promise])   blocks, where that can be
 
   A link calls (:linked on), (:text on) with a message, (:lost on) with
   {:code :reason :error} once, and ((:take on)), which gives the messages that
@@ -306,6 +307,7 @@
   :add-peer, :drop-peer, :on-message."
   [platform target options more]
   (let [ready ((:promise platform))
+        gone  ((:promise platform))
         base  (merge
                {:sente-lite/client (str (random-uuid))
                 :platform platform :target target :options options
@@ -317,7 +319,8 @@
                 :connected (atom {:any #{}})
                 :lane      ((:lane platform) (:max-inbox options))
                 :keep      (when-let [k (:keep target)] (k))
-                :ready     (:promise ready)}
+                :ready     (:promise ready)
+                :closed    (:promise gone)}
                more)
         ended (atom false)]
     (assoc base :settled
@@ -325,4 +328,5 @@
              (cond
                (= :on-ready hook) ((:deliver ready) {:status :ok :info data})
                (:final? data)     (when (compare-and-set! ended false true)
+                                    ((:deliver gone) {:status :closed :why data})
                                     ((:deliver ready) {:status :closed :why data :error (:error @(:state base))})))))))

@@ -537,6 +537,16 @@
          (end nil))
        promise))))
 
+(defn wait!
+  "Blocks until the client is closed for good, so that a script lives on:
+  {:status :closed :why {:code :reason}}. In JavaScript, where nothing blocks, a
+  promise of that. Its last line in a script:
+
+      (on! :chat/say (fn [{:keys [data]}] (println data)))
+      (comment (wait!))"
+  ([] (wait! @current))
+  ([c] (if (client/client? c) ((:wait (:platform c)) (:closed c)) (settled c closed))))
+
 (defn reconnect!
   "Opens the link anew, whatever its state; Sente's chsk-reconnect!.
 

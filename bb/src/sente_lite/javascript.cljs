@@ -92,6 +92,7 @@
           :promise a-promise
           :lane    lane
           :settled settled
+          :wait    identity
           :after-ready after-ready
           :print   (fn [text] (js/console.error text))}
          more))

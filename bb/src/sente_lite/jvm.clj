@@ -309,6 +309,7 @@
    :target   target
    :spawn    spawn
    :settled  settled
+   :wait     deref
    :after-ready after-ready
    :absolute (fn [p] (str (.getAbsoluteFile (io/file p))))
    :exists?  (fn [p] (.exists (io/file p)))})
