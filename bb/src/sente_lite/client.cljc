@@ -78,14 +78,13 @@
 (defn result!
   "As input!, and returns what became of it: {:status :queue-size}."
   [c input]
-  (let [r #?(:clj  (locking (:lock c)
-                     (let [fx (step! c input)] [fx (:result @(:state c))]))
-             :cljs (let [fx (step! c input)] [fx (:result @(:state c))]))]
-    (when (seq (nth r 0)) (perform! c (nth r 0)))
-    (let [res (nth r 1)]
-      (when (>= (:queue-size res 0) (:bundle-size (:options c)))
-        (when-let [l @(:link c)] ((:wake! l) true)))
-      res)))
+  (let [[fx res] #?(:clj  (locking (:lock c)
+                            (let [fx (step! c input)] [fx (:result @(:state c))]))
+                    :cljs (let [fx (step! c input)] [fx (:result @(:state c))]))]
+    (when (seq fx) (perform! c fx))
+    (when (>= (:queue-size res 0) (:bundle-size (:options c)))
+      (when-let [l @(:link c)] ((:wake! l) true)))
+    res))
 
 ;; Links.
 

@@ -202,15 +202,16 @@
 (defn- owner?
   "Does the sidecar take owner events from this client?"
   [c]
-  (or (:owner? (:options c)) (contains? (:ready @(:state c)) :pid)))
+  (or (:owner? (:options c)) (= :spawn (:kind (:target c))) (contains? (:ready @(:state c)) :pid)))
 
-(defn- targeted
-  "An event for somebody: an owner addresses anyone, a client one uid."
-  [c to event more]
-  (wire/event-text "send-to-client!" event)
+(defn- wrapped
+  "The text of an event for somebody, around the event's own: an owner addresses
+  anyone, a client one uid."
+  [c to text more]
   (cond
-    (or (owner? c) (= :spawn (:kind (:target c)))) [:sente-lite/send (merge {:to to :event event} more)]
-    (string? to) [:msg/send-to-client {:to-uid to :message event}]
+    (owner? c)   (str "[:sente-lite/send {:to " (wire/text to) " :event " text
+                      (when-let [x (:except more)] (str " :except " (wire/text x))) "}]")
+    (string? to) (str "[:msg/send-to-client {:to-uid " (wire/text to) " :message " text "}]")
     :else (throw (ex-info (str "sente-lite: send-to-client!: " (pr-str to) ": a client may address one uid; a set, :all or a map is an owner's")
                           {:category :forbidden :code :sente-lite/forbidden :given to :expected "a uid, a string"}))))
 
@@ -226,7 +227,7 @@
   ([a b d] (if (client/client? a) (send-to-client! a b d nil) (send-to-client! @current a b d)))
   ([c to event opts]
    (if (client/client? c)
-     (put! c (targeted c to event (select-keys opts [:except])))
+     (client/result! c [:send (wrapped c to (wire/event-text "send-to-client!" event) opts) (nth event 0)])
      closed)))
 
 (declare ask!)
@@ -239,15 +240,20 @@
       (send! [:chat/say {:text \"hello\"}])
       (send! \"ada\" [:chat/said {:text \"hello\"}])
       (send! [:greet/me \"Ada\"] 1000 (fn [reply] (println reply)))"
-  [& args]
-  (let [[c args] (with-client args)
-        [a b d]  args]
-    (cond
-      (nil? c)             closed
-      (= 1 (count args))   (put! c a)
-      (= 2 (count args))   (send-to-client! c a b nil)
-      :else                (do (ask! c a {:timeout-ms b :cb d})
-                               {:status (if (= :closed (:phase @(:state c))) :closed :ok) :queue-size (count (:out @(:state c)))}))))
+  ([event] (put! @current event))
+  ([a b] (cond
+           (not (client/client? a)) (send-to-client! @current a b nil)
+           (vector? b)              (put! a b)
+           :else                    closed))
+  ([a b d] (if (client/client? a)
+             (send-to-client! a b d nil)
+             (send! @current a b d)))
+  ([c event timeout-ms f]
+   (if (client/client? c)
+     (do (ask! c event {:timeout-ms timeout-ms :cb f})
+         (let [s @(:state c)]
+           {:status (if (= :closed (:phase s)) :closed :ok) :queue-size (count (:out s))}))
+     closed)))
 
 (defn broadcast!
   "Sends an event to every client, with {:except #{uid}} to all others. Owners

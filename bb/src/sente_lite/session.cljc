@@ -55,7 +55,7 @@
     {:o o :phase :idle :turn 0 :tries 0
      :out [] :chars 0 :control []
      :calls {} :next-cb 0 :subs {}
-     :limits {} :received 0 :sent 0 :late-replies 0 :unreadable 0
+     :limits {} :small 0 :received 0 :sent 0 :late-replies 0 :unreadable 0
      :room? true :woken? false
      :due nil :fx []}))
 
@@ -113,10 +113,18 @@
 (defn- queued [s]
   (assoc s :result {:status (if (= :open (:phase s)) :ok :queued) :queue-size (count (:out s))}))
 
-(defn- send-event [s text id]
-  (if-let [no (refusal s text id)]
-    (assoc s :result no)
-    (queued (push s {:text text}))))
+(defn- send-event
+  "The way of almost everything, so the usual case comes first and in few steps."
+  [s text id]
+  (let [out   (:out s)
+        n     (inc (count out))
+        chars (+ (:chars s) (count text))
+        o     (:o s)]
+    (if (and (= :open (:phase s)) (<= n (:max-queue o)) (<= chars (:max-queue-bytes o)) (<= (count text) (:small s)))
+      (wake (assoc s :out (conj out {:text text}) :chars chars :result {:status :ok :queue-size n}))
+      (if-let [no (refusal s text id)]
+        (assoc s :result no)
+        (queued (push s {:text text}))))))
 
 (defn- next-cb [s]
   (let [n (inc (:next-cb s))]
@@ -232,6 +240,7 @@
         old    (select-keys s [:uid :session])
         info   (merge data {:first? first?})
         s      (-> (merge s {:uid (:uid data) :session (:session data) :limits (or (:limits data) {})
+                             :small (quot (get-in data [:limits :max-message-bytes] 16777215) 3) ; characters that surely fit
                              :ready data :since now :heard now :retry-at nil :connect-by nil :ever-opened? true :tried-since nil})
                    (phase :open (if again? :reopened :opened)))
         ;; A sidecar that is started again listens where its pages know it.
@@ -427,7 +436,6 @@
 
 (defn- handle [s [kind a b c d e]]
   (case kind
-    :send        (send-event s a b)
     :value       (value s a b)
     :flush       (flush-out s)
     :ask         (ask s a b c d e)
@@ -457,5 +465,8 @@
 (defn step
   "Takes one input. Returns the new state and what is to be done, in its order."
   [state input]
-  (let [s (handle (assoc state :fx []) input)]
+  (let [s (if (seq (:fx state)) (assoc state :fx []) state)
+        s (if (= :send (nth input 0))
+            (send-event s (nth input 1) (nth input 2))
+            (handle s input))]
     [s (:fx s)]))

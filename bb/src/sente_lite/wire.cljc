@@ -3,7 +3,8 @@
   printed and read. Pure."
   {:no-doc true}
   (:require [clojure.edn :as edn]
-            [clojure.string :as str]))
+            [clojure.string :as str]
+            #?@(:bb [] :clj [[sente-lite.printer :as printer]])))
 
 ;; Shapes (what a value is, by its form alone).
 
@@ -46,25 +47,53 @@
   1000000)
 
 (def ^:private scalar?
-  #?(:clj  (some-fn string? keyword? number? nil? boolean? symbol? char? uuid? tagged-literal?
-                    #(instance? java.util.Date %))
-     :cljs (some-fn string? keyword? number? nil? boolean? symbol? uuid? tagged-literal? inst?)))
+  "Nested, since some-fn is fast with up to three."
+  (some-fn (some-fn string? keyword? number?)
+           (some-fn nil? boolean? symbol?)
+           (some-fn uuid? tagged-literal? #?(:clj (some-fn char? #(instance? java.util.Date %)) :cljs inst?))))
 
-(def ^:private readable? (some-fn scalar? map? vector? set? seq?))
+(def ^:private readable? (some-fn scalar? (some-fn map? vector? set?) seq?))
 
 (def ^:private bad-names
   "What the printed name of a keyword or symbol must not contain."
   #"[\s,;\"\\\[\](){}@^`~]|::|:$")
 
-(defn- nodes [x] (tree-seq coll? seq x))
+;; In a script a step of a loop of our own costs a thousand times what one of the
+;; platform's costs. So a collection is checked by one call wherever all in it is
+;; plain, and names that have been found good are remembered as a set, which is a
+;; predicate.
+
+(def ^:private most-names 4096)
+(def ^:private names (atom #{}))
+
+(defn- plain-with [names]
+  (some-fn (some-fn string? number? boolean?) (some-fn nil? names uuid?)))
+
+(def ^:private plain? (atom (plain-with #{})))
+
+(defn- good-name?
+  [x]
+  (when-not (re-find bad-names (str x))
+    (let [known (swap! names (fn [n] (conj (if (< (count n) most-names) n #{}) x)))]
+      (reset! plain? (plain-with known)))
+    true))
 
 (defn- fine?
-  "The whole of a value prints as EDN. All loops here are the platform's own:
-  in a script each step of one would cost a thousand times as much."
-  [all]
-  (and (every? readable? all)
-       (not-any? record? all)
-       (not (re-find bad-names (apply str (filter ident? all))))))
+  "The whole of a value prints as EDN, and has at most `left` parts."
+  [x left]
+  (let [plain @plain?]
+    (cond
+      (plain x) true
+      (ident? x) (good-name? x)
+      (map? x)  (and (not (record? x))
+                     (>= (vswap! left - (count x)) 0)
+                     (or (every? plain (keys x)) (every? #(fine? % left) (keys x)))
+                     (or (every? plain (vals x)) (every? #(fine? % left) (vals x))))
+      (or (vector? x) (set? x) (seq? x))
+      (and (>= (vswap! left - (bounded-count (inc @left) x)) 0)
+           (or (every? plain x) (every? #(fine? % left) x)))
+      (tagged-literal? x) (fine? (:form x) left)
+      :else (scalar? x))))
 
 (defn- kind-of [x]
   (cond
@@ -119,28 +148,32 @@
               "a very large value" (str "at most " max-nodes " parts: take some of a lazy sequence, or send it in pieces")
               {:code :sente-lite/too-large :hint "(take n xs)"}))))
 
-(defn- printed [x]
-  (if (or *print-length* *print-level* *print-meta* *print-namespace-maps* (not *print-readably*))
-    (binding [*print-length* nil *print-level* nil *print-meta* false *print-namespace-maps* false *print-readably* true]
-      (pr-str x))
-    (pr-str x)))
+(defn- printed
+  "The text, whatever the printer is set to; bindings cost more than printing, so
+  they are made only where they matter."
+  [x]
+  (let [text (when-not (or *print-length* *print-level* *print-meta* (not *print-readably*))
+               (pr-str x))]
+    (if (and text (not (and *print-namespace-maps* (str/includes? text "#:"))))
+      text
+      (binding [*print-length* nil *print-level* nil *print-meta* false *print-namespace-maps* false *print-readably* true]
+        (pr-str x)))))
+
+(defn- checked
+  "The text of a value, nil where it has none."
+  [x]
+  #?(:bb  (when (fine? x (volatile! max-nodes)) (printed x))
+     :clj (printer/text x max-nodes)
+     :default (when (fine? x (volatile! max-nodes)) (printed x))))
 
 (defn text
   "The EDN text of a value, or an ex-info that says what in it is none:
   {:path [1 :f] :given \"a function\" :expected … :hint …}."
   [x]
-  (try
-    (let [few (vec (take 257 (nodes x)))]
-      (if (if (< (count few) 257)
-            (fine? few)
-            (and (<= (bounded-count (inc max-nodes) (nodes x)) max-nodes)
-                 (fine? (nodes x))))
-        (printed x)
-        (unprintable x)))
-    (catch #?(:clj StackOverflowError :cljs :default) e
-      (if #?(:clj true :cljs (and (nil? (ex-data e)) (instance? js/RangeError e)))
-        (refuse "the value is nested too deeply" "a very deep value" "at most 512 levels" {:code :sente-lite/too-deep})
-        (throw e)))))
+  (or (try (checked x)
+           (catch #?(:clj StackOverflowError :cljs js/RangeError) _
+             (refuse "the value is nested too deeply" "a very deep value" "at most 512 levels" {:code :sente-lite/too-deep})))
+      (unprintable x)))
 
 (defn byte-length
   "Of a text in UTF-8."

@@ -1,0 +1,103 @@
+(ns sente-lite.printer
+  "EDN text on the JVM, checked and printed in one pass: about ten times as fast
+  as pr-str, which is what a script that sends a hundred thousand events a second
+  would wait for. Babashka, where own code is interpreted, uses pr-str."
+  {:no-doc true}
+  (:import (clojure.lang IPersistentMap IPersistentSet IPersistentVector IRecord ISeq Keyword Symbol TaggedLiteral)
+           (java.util Date Iterator Map$Entry UUID)))
+
+(set! *warn-on-reflection* true)
+
+(defn- put-string [^StringBuilder sb ^String s]
+  (.append sb \")
+  (let [n (.length s)]
+    (loop [i 0 from 0]
+      (if (< i n)
+        (let [c   (int (.charAt s i))
+              esc (cond
+                    (> c 92)    nil
+                    (== c 34)   "\\\""
+                    (== c 92)   "\\\\"
+                    (> c 13)    nil
+                    (== c 10)   "\\n"
+                    (== c 13)   "\\r"
+                    (== c 9)    "\\t"
+                    (== c 12)   "\\f"
+                    (== c 8)    "\\b")]
+          (if esc
+            (do (.append sb s from i) (.append sb ^String esc) (recur (inc i) (inc i)))
+            (recur (inc i) from)))
+        (.append sb s from n))))
+  (.append sb \"))
+
+(defn- name-fine?
+  "Does a keyword's or symbol's text read back as one?"
+  [^String s]
+  (let [n (.length s)]
+    (loop [i 0 before 0]
+      (if (< i n)
+        (let [c (int (.charAt s i))]
+          (if (or (<= c 32)
+                  (and (< c 127) (or (== c 34) (== c 40) (== c 41) (== c 44) (== c 59) (== c 64) (== c 91) (== c 92) (== c 93)
+                                     (== c 94) (== c 96) (== c 123) (== c 125) (== c 126)
+                                     (and (== c 58) (== before 58))))
+                  (and (> c 127) (Character/isWhitespace c)))
+            false
+            (recur (inc i) c)))
+        (and (pos? n) (not (== before 58)))))))
+
+(def ^:private no-edn (ex-info "not EDN" {}))
+
+(declare put)
+
+(defn- put-all [^StringBuilder sb ^Iterator it ^longs left]
+  (when (.hasNext it)
+    (put sb (.next it) left)
+    (while (.hasNext it)
+      (.append sb \space)
+      (put sb (.next it) left))))
+
+(defn- put-map [^StringBuilder sb ^Iterable m ^longs left]
+  (let [it (.iterator m)]
+    (.append sb \{)
+    (when (.hasNext it)
+      (loop []
+        (let [^Map$Entry e (.next it)]
+          (put sb (.getKey e) left)
+          (.append sb \space)
+          (put sb (.getValue e) left)
+          (when (.hasNext it)
+            (.append sb ", ")
+            (recur)))))
+    (.append sb \})))
+
+(defn- put [^StringBuilder sb x ^longs left]
+  (when (neg? (aset left 0 (dec (aget left 0)))) (throw no-edn))
+  (cond
+    (nil? x)                          (.append sb "nil")
+    (instance? String x)              (put-string sb x)
+    (instance? Keyword x)             (let [s (.toString ^Keyword x)]
+                                        (if (name-fine? s) (.append sb s) (throw no-edn)))
+    (instance? Long x)                (.append sb (.longValue ^Long x))
+    (instance? Boolean x)             (.append sb (.booleanValue ^Boolean x))
+    (instance? IPersistentMap x)      (if (instance? IRecord x) (throw no-edn) (put-map sb x left))
+    (instance? IPersistentVector x)   (do (.append sb \[) (put-all sb (.iterator ^Iterable x) left) (.append sb \]))
+    (instance? IPersistentSet x)      (do (.append sb "#{") (put-all sb (.iterator ^Iterable x) left) (.append sb \}))
+    (instance? ISeq x)                (do (.append sb \() (put-all sb (.iterator ^Iterable x) left) (.append sb \)))
+    (instance? Symbol x)              (let [s (.toString ^Symbol x)]
+                                        (if (name-fine? s) (.append sb s) (throw no-edn)))
+    (instance? TaggedLiteral x)       (let [^TaggedLiteral x x]
+                                        (.append sb \#) (.append sb (str (.-tag x))) (.append sb \space) (put sb (.-form x) left))
+    (or (number? x) (char? x) (instance? Date x) (instance? UUID x))
+    (.append sb ^String (binding [*print-dup* false] (pr-str x)))
+    :else                             (throw no-edn)))
+
+(defn text
+  "The EDN text of a value of at most `most` parts, nil where it has none."
+  [x most]
+  (let [sb (StringBuilder. 192)]
+    (try
+      (put sb x (long-array [most]))
+      (.toString sb)
+      (catch clojure.lang.ExceptionInfo e
+        (when-not (identical? e no-edn) (throw e))))))
