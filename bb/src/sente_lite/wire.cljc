@@ -95,6 +95,12 @@
       (tagged-literal? x) (fine? (:form x) left)
       :else (scalar? x))))
 
+(defn- reference?
+  "Has it a value that deref gives?"
+  [x]
+  #?(:clj  (or (instance? clojure.lang.IRef x) (delay? x) (future? x) (volatile? x))
+     :cljs (satisfies? IDeref x)))
+
 (defn- kind-of [x]
   (cond
     (record? x)  (str "a record, " #?(:clj (.getName (class x)) :cljs (pr-str (type x))))
@@ -104,10 +110,8 @@
     #?@(:cljs [(object? x) "a JavaScript object"
                (array? x)  "a JavaScript array"
                (instance? js/Promise x) "a promise"])
-    :else        #?(:clj (if (instance? clojure.lang.IDeref x)
-                           (str "a reference (" (.getSimpleName (class x)) ")")
-                           (str "a " (.getName (class x))))
-                    :cljs (if (satisfies? IDeref x) "a reference, like an atom" "an object of the host"))))
+    (reference? x) "a reference, like an atom"
+    :else        #?(:clj (str "a " (.getName (class x))) :cljs "an object of the host")))
 
 (defn- hint-of [x]
   (cond
@@ -115,9 +119,8 @@
     (fn? x)      "send data, and let the other side call its own function"
     (ident? x)   "send a string, or keywords without blanks; (json with :keywords makes such keys)"
     #?@(:cljs [(or (object? x) (array? x)) "(js->clj x :keywordize-keys true)"])
-    :else        #?(:clj (if (instance? clojure.lang.IDeref x) "send what it holds: @it"
-                             "send strings, numbers, keywords, uuids, java.util.Dates and collections of them")
-                    :cljs "send strings, numbers, keywords, uuids, dates and collections of them")))
+    (reference? x) "send what it holds: @it"
+    :else        "send strings, numbers, keywords, uuids, dates (java.util.Date) and collections of them"))
 
 (defn- culprit
   "Where in a value the first thing is that does not print as EDN: [path thing]."
