@@ -30,6 +30,7 @@ type Config struct {
 	BasePath string            // "/" where empty; all paths stand under it
 	Pages    fs.FS             // served at the base path; nil: none
 	Headers  http.Header       // added to every page
+	Assets   map[string]Asset  // by path under the base path, "/x.cljs"; a file of Pages has precedence
 	Guard    Guard
 	Log      *slog.Logger
 }
@@ -41,6 +42,8 @@ type Server struct {
 	guard atomic.Pointer[Guard]
 	pages http.Handler
 	js    asset
+
+	assets map[string]lazyAsset // by path
 }
 
 //go:embed client/sente-lite.js
@@ -51,6 +54,10 @@ func New(cfg Config) *Server {
 	s := &Server{cfg: cfg, base: strings.TrimRight(cfg.BasePath, "/"), js: newAsset("sente-lite.js", clientJS)}
 	if s.cfg.Log == nil {
 		s.cfg.Log = slog.New(slog.DiscardHandler)
+	}
+	s.assets = map[string]lazyAsset{}
+	for path, a := range cfg.Assets {
+		s.assets[path] = newLazyAsset(strings.TrimPrefix(path, "/"), a, s.cfg.Log)
 	}
 	if cfg.Pages != nil {
 		s.pages = newPages(cfg.Pages, cfg.Headers)
@@ -142,11 +149,25 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	switch {
 	case path == "/sente-lite.js":
 		s.js.ServeHTTP(w, r)
+	case s.isAsset(path):
+		s.assets[path].ServeHTTP(w, r)
 	case s.pages == nil || isReserved(path):
 		http.NotFound(w, r)
 	default:
 		http.StripPrefix(s.base, s.pages).ServeHTTP(w, r)
 	}
+}
+
+// isAsset reports whether a path is that of an asset, and of no file of the pages.
+func (s *Server) isAsset(asked string) bool {
+	if _, ok := s.assets[asked]; !ok {
+		return false
+	}
+	if s.cfg.Pages == nil {
+		return true
+	}
+	_, err := fs.Stat(s.cfg.Pages, strings.TrimPrefix(asked, "/"))
+	return errors.Is(err, fs.ErrNotExist)
 }
 
 func isReserved(asked string) bool {

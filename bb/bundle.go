@@ -1,0 +1,95 @@
+package bb
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"path"
+	"slices"
+	"strings"
+)
+
+// Scittle returns what a page in Scittle loads to have the library: all the
+// namespaces that sente-lite.core needs there, each after those that it needs
+// itself, without comments and docstrings. It ends in the namespace user, where
+// the page's own scripts begin.
+func Scittle(version string) ([]byte, error) {
+	return bundle(files, "src", "sente-lite.core", version)
+}
+
+func bundle(files fs.FS, root, start, version string) ([]byte, error) {
+	b := &bundler{files: files, root: root, platform: OnScittle}
+	if err := b.add(start, nil); err != nil {
+		return nil, fmt.Errorf("bb: the bundle for Scittle: %w", err)
+	}
+	out := fmt.Appendf(nil, ";; sente-lite %s for Scittle. MIT license. https://%s\n", version, "github.com/sente-lite/sente-lite")
+	for _, forms := range b.forms {
+		out = AppendForms(out, forms)
+	}
+	// A namespace form holds for the scripts that come after, too.
+	return append(out, "(ns user)\n"...), nil
+}
+
+// ours begins the names of the namespaces that are in a bundle.
+const ours = "sente-lite."
+
+// A bundler collects namespaces in the order in which they are to be loaded.
+type bundler struct {
+	files    fs.FS
+	root     string
+	platform Platform
+	names    []string // of those that are complete
+	forms    [][]Form // of each
+}
+
+// add adds a namespace and what it requires. by are those that wait for it.
+func (b *bundler) add(name string, by []string) error {
+	if slices.Contains(b.names, name) {
+		return nil
+	}
+	if slices.Contains(by, name) {
+		return fmt.Errorf("namespaces require each other: %s", strings.Join(append(by, name), " → "))
+	}
+	by = append(by[:len(by):len(by)], name)
+	file, src, err := b.find(name)
+	if err != nil {
+		if len(by) > 1 {
+			err = fmt.Errorf("%w (required by %s)", err, by[len(by)-2])
+		}
+		return err
+	}
+	forms, err := Read(file, src)
+	if err == nil {
+		forms, err = b.platform.Select(file, forms)
+	}
+	if err != nil {
+		return err
+	}
+	ns, ok := Namespace(forms)
+	if !ok || ns.Name != name {
+		return fmt.Errorf("%s: it begins with the namespace %q, expected (ns %s …)", file, ns.Name, name)
+	}
+	for _, r := range ns.Requires {
+		if strings.HasPrefix(r.Name, ours) {
+			if err := b.add(r.Name, by); err != nil {
+				return err
+			}
+		}
+	}
+	b.names = append(b.names, name)
+	b.forms = append(b.forms, WithoutDocs(forms))
+	return nil
+}
+
+// find returns the file that the platform would load for a namespace.
+func (b *bundler) find(name string) (file string, src []byte, err error) {
+	base := path.Join(b.root, strings.ReplaceAll(strings.ReplaceAll(name, "-", "_"), ".", "/"))
+	for _, ending := range b.platform.Endings {
+		src, err = fs.ReadFile(b.files, base+ending)
+		if !errors.Is(err, fs.ErrNotExist) {
+			return base + ending, src, err
+		}
+	}
+	return "", nil, fmt.Errorf("the namespace %s has no file for %s: expected %s with one of %s",
+		name, b.platform.Name, base, strings.Join(b.platform.Endings, ", "))
+}

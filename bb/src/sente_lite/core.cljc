@@ -1,0 +1,2 @@
+(ns sente-lite.core
+  "The Clojure library of sente-lite.")
