@@ -32,7 +32,7 @@ func Namespace(forms []Form) (ns NS, ok bool) {
 			switch clause.Forms[0].Text {
 			case ":require", ":use", ":require-macros":
 				for _, spec := range clause.Forms[1:] {
-					ns.Requires = append(ns.Requires, requires(spec)...)
+					ns.Requires = append(ns.Requires, Requires(spec)...)
 				}
 			case ":import":
 				ns.Imports = append(ns.Imports, clause.Forms[1:]...)
@@ -43,8 +43,8 @@ func Namespace(forms []Form) (ns NS, ok bool) {
 	return ns, false
 }
 
-// requires reads a spec: name, [name :as n], or (prefix name [name]).
-func requires(spec Form) []Require {
+// Requires reads a spec: name, [name :as n], or (prefix name [name]).
+func Requires(spec Form) []Require {
 	switch spec = spec.Bare(); {
 	case spec.Kind == Atom && strings.HasPrefix(spec.Text, ":"):
 		return nil // a flag, such as :reload
@@ -74,7 +74,7 @@ func requires(spec Form) []Require {
 	case spec.Kind == List && len(spec.Forms) > 1:
 		var all []Require
 		for _, inner := range spec.Forms[1:] {
-			for _, r := range requires(inner) {
+			for _, r := range Requires(inner) {
 				r.Name = spec.Forms[0].Text + "." + r.Name
 				all = append(all, r)
 			}

@@ -93,8 +93,8 @@ func TestModes(t *testing.T) {
 		return strings.Join(found, " ")
 	}
 	for m, want := range map[*mode]string{
-		quick: "format vet staticcheck unit",
-		full:  "setup format vet staticcheck build unit peers node race benchmarks",
+		quick: "format vet staticcheck babashka unit",
+		full:  "setup format vet staticcheck babashka build unit peers node race benchmarks",
 		soak:  "setup soak fuzz",
 	} {
 		if got := names(m); got != want {

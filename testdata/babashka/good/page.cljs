@@ -1,0 +1,8 @@
+(ns sente-lite.page
+  "Read by Scittle."
+  (:require [goog.object :as o]))
+
+(defn open
+  "Opens."
+  [url]
+  (try (js/WebSocket. url) (catch js/Error e (o/get e "message")) (catch :default _ nil)))
