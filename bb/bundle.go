@@ -18,33 +18,39 @@ func Scittle(version string) ([]byte, error) {
 }
 
 func bundle(files fs.FS, root, start, version string) ([]byte, error) {
-	b := &bundler{files: files, root: root, platform: OnScittle}
+	b := &bundler{files: files, roots: []string{root}, platform: OnScittle, follow: isOurs}
 	if err := b.add(start, nil); err != nil {
 		return nil, fmt.Errorf("bb: the bundle for Scittle: %w", err)
 	}
-	out := fmt.Appendf(nil, ";; sente-lite %s for Scittle. MIT license. https://%s\n", version, "github.com/sente-lite/sente-lite")
-	for _, forms := range b.forms {
-		out = AppendForms(out, forms)
+	out := fmt.Appendf(nil, ";; sente-lite %s for Scittle. MIT license. https://github.com/sente-lite/sente-lite\n", version)
+	for _, f := range b.loaded {
+		out = AppendForms(out, WithoutDocs(f.forms))
 	}
 	// A namespace form holds for the scripts that come after, too.
 	return append(out, "(ns user)\n"...), nil
 }
 
-// ours begins the names of the namespaces that are in a bundle.
-const ours = "sente-lite."
+// isOurs reports whether a namespace is in a bundle where another requires it.
+func isOurs(name string) bool { return strings.HasPrefix(name, "sente-lite.") }
 
 // A bundler collects namespaces in the order in which they are to be loaded.
 type bundler struct {
 	files    fs.FS
-	root     string
+	roots    []string
 	platform Platform
-	names    []string // of those that are complete
-	forms    [][]Form // of each
+	follow   func(name string) bool // whether a namespace that is required is collected
+	loaded   []loaded
+}
+
+// A loaded file is complete: what it requires stands before it.
+type loaded struct {
+	name, file string
+	forms      []Form
 }
 
 // add adds a namespace and what it requires. by are those that wait for it.
 func (b *bundler) add(name string, by []string) error {
-	if slices.Contains(b.names, name) {
+	if slices.ContainsFunc(b.loaded, func(l loaded) bool { return l.name == name }) {
 		return nil
 	}
 	if slices.Contains(by, name) {
@@ -70,26 +76,28 @@ func (b *bundler) add(name string, by []string) error {
 		return fmt.Errorf("%s: it begins with the namespace %q, expected (ns %s …)", file, ns.Name, name)
 	}
 	for _, r := range ns.Requires {
-		if strings.HasPrefix(r.Name, ours) {
+		if b.follow(r.Name) {
 			if err := b.add(r.Name, by); err != nil {
 				return err
 			}
 		}
 	}
-	b.names = append(b.names, name)
-	b.forms = append(b.forms, WithoutDocs(forms))
+	b.loaded = append(b.loaded, loaded{name, file, forms})
 	return nil
 }
 
 // find returns the file that the platform would load for a namespace.
 func (b *bundler) find(name string) (file string, src []byte, err error) {
-	base := path.Join(b.root, strings.ReplaceAll(strings.ReplaceAll(name, "-", "_"), ".", "/"))
-	for _, ending := range b.platform.Endings {
-		src, err = fs.ReadFile(b.files, base+ending)
-		if !errors.Is(err, fs.ErrNotExist) {
-			return base + ending, src, err
+	below := strings.ReplaceAll(strings.ReplaceAll(name, "-", "_"), ".", "/")
+	for _, root := range b.roots {
+		for _, ending := range b.platform.Endings {
+			file = path.Join(root, below) + ending
+			src, err = fs.ReadFile(b.files, file)
+			if !errors.Is(err, fs.ErrNotExist) {
+				return file, src, err
+			}
 		}
 	}
-	return "", nil, fmt.Errorf("the namespace %s has no file for %s: expected %s with one of %s",
-		name, b.platform.Name, base, strings.Join(b.platform.Endings, ", "))
+	return "", nil, fmt.Errorf("the namespace %s has no file for %s: expected %s in %s with one of %s",
+		name, b.platform.Name, below, strings.Join(b.roots, ", "), strings.Join(b.platform.Endings, ", "))
 }

@@ -52,9 +52,9 @@ func TestBundleRefuses(t *testing.T) {
 		files map[string]string
 		want  string
 	}{
-		{nil, "sente-lite.core has no file for Scittle: expected src/sente_lite/core with one of .cljs, .cljc"},
+		{nil, "sente-lite.core has no file for Scittle: expected sente_lite/core in src with one of .cljs, .cljc"},
 		{map[string]string{core: "(ns sente-lite.core (:require [sente-lite.x-y]))", "src/sente_lite/x_y.clj": "(ns sente-lite.x-y)"},
-			"sente-lite.x-y has no file for Scittle: expected src/sente_lite/x_y with one of .cljs, .cljc (required by sente-lite.core)"},
+			"sente-lite.x-y has no file for Scittle: expected sente_lite/x_y in src with one of .cljs, .cljc (required by sente-lite.core)"},
 		{map[string]string{core: "(ns sente-lite.cores)"}, core + `: it begins with the namespace "sente-lite.cores", expected (ns sente-lite.core …)`},
 		{map[string]string{core: "(def x 1)"}, `begins with the namespace ""`},
 		{map[string]string{core: "(ns sente-lite.core"}, core + ":1: what is opened here is never closed"},
@@ -127,7 +127,7 @@ func TestScittle(t *testing.T) {
 		if !ok {
 			t.Fatalf("line %d of the bundle: expected a namespace, found %v", forms[0].Line, forms[0])
 		}
-		b := &bundler{files: files, root: "src", platform: OnScittle}
+		b := &bundler{files: files, roots: []string{"src"}, platform: OnScittle}
 		name, src, err := b.find(ns.Name)
 		if err != nil {
 			t.Fatal(err)

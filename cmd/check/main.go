@@ -18,6 +18,8 @@
 //   - without a build tag: always, and again under the race detector;
 //   - behind the tag peers (they need Chromium, Clojure, Node, …) and in
 //     *.test.mjs files: in a full run, which installs those programs or fails;
+//   - the clojure.test suite under bb/test: in a full run, once on each platform,
+//     by Go tests behind the tags peers and bb. Each of its tests counts;
 //   - behind the tag bb: in a full run where a bb is installed. There is no
 //     package of Babashka to install, so it alone may be missing;
 //   - behind the tag soak: with --soak;
