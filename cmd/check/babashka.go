@@ -16,7 +16,7 @@ import (
 // babashka holds every Clojure file under bb to what the platforms that read it
 // have. It counts one for each file.
 func (c *checker) babashka(context.Context) (r result) {
-	h, err := newHouse(filepath.Join(c.root, "testdata", "babashka"))
+	inv, err := newInventory(filepath.Join(c.root, "testdata", "babashka"))
 	if err != nil {
 		r.fail("babashka", err.Error())
 		return r
@@ -30,10 +30,10 @@ func (c *checker) babashka(context.Context) (r result) {
 		r.fail("babashka", "no Clojure file is under bb")
 	}
 	for _, f := range files {
-		h.know(f)
+		inv.know(f)
 	}
 	for _, f := range files {
-		if found := h.check(f); len(found) > 0 {
+		if found := inv.check(f); len(found) > 0 {
 			r.fail(f.name, strings.Join(found, "\n"))
 		} else {
 			r.pass()
@@ -78,8 +78,8 @@ func (c *checker) clojureFiles() (all []source, err error) {
 // A set is one of the lists of testdata/babashka.
 type set map[string]bool
 
-// A house is what the platforms have.
-type house struct {
+// An inventory is what the platforms have.
+type inventory struct {
 	classes, reify    set // of Babashka
 	namespaces        set
 	scittleNamespaces set
@@ -87,11 +87,11 @@ type house struct {
 	own               set // namespaces under bb
 }
 
-func newHouse(dir string) (*house, error) {
-	h := &house{own: set{}}
+func newInventory(dir string) (*inventory, error) {
+	inv := &inventory{own: set{}}
 	for name, to := range map[string]*set{
-		"bb-classes.txt": &h.classes, "bb-reify.txt": &h.reify, "bb-namespaces.txt": &h.namespaces,
-		"scittle-namespaces.txt": &h.scittleNamespaces, "scittle-core.txt": &h.scittleCore, "clojure-core.txt": &h.core,
+		"bb-classes.txt": &inv.classes, "bb-reify.txt": &inv.reify, "bb-namespaces.txt": &inv.namespaces,
+		"scittle-namespaces.txt": &inv.scittleNamespaces, "scittle-core.txt": &inv.scittleCore, "clojure-core.txt": &inv.core,
 	} {
 		text, err := os.ReadFile(filepath.Join(dir, name))
 		if err != nil {
@@ -105,17 +105,17 @@ func newHouse(dir string) (*house, error) {
 			return nil, fmt.Errorf("%s/%s is empty", dir, name)
 		}
 	}
-	return h, nil
+	return inv, nil
 }
 
 // know notes the namespace of a file, so that others may require it.
-func (h *house) know(s source) {
+func (inv *inventory) know(s source) {
 	forms, err := bb.Read(s.name, s.text)
 	if err != nil {
 		return // check says so
 	}
 	if ns, ok := bb.Namespace(forms); ok {
-		h.own[ns.Name] = true
+		inv.own[ns.Name] = true
 	}
 }
 
@@ -126,7 +126,7 @@ type finding struct {
 }
 
 // check returns what is wrong with a file, as FILE:LINE: texts.
-func (h *house) check(s source) []string {
+func (inv *inventory) check(s source) []string {
 	forms, err := bb.Read(s.name, s.text)
 	if err != nil {
 		return []string{err.Error()}
@@ -142,10 +142,10 @@ func (h *house) check(s source) []string {
 		}
 		f := newFile(p, selected)
 		if p.Name == bb.OnBabashka.Name {
-			found = append(found, h.onBabashka(f)...)
+			found = append(found, inv.onBabashka(f)...)
 		}
 		if p.Name == bb.OnScittle.Name {
-			found = append(found, h.onScittle(f)...)
+			found = append(found, inv.onScittle(f)...)
 		}
 		if s.public() {
 			found = append(found, undocumented(f)...)

@@ -9,7 +9,7 @@ import (
 )
 
 // samples reads a folder of testdata/babashka as if it were the library.
-func samples(t *testing.T, h *house, folder string) (all []source) {
+func samples(t *testing.T, inv *inventory, folder string) (all []source) {
 	t.Helper()
 	paths, err := filepath.Glob(filepath.Join("..", "..", "testdata", "babashka", folder, "*"))
 	if err != nil || len(paths) == 0 {
@@ -22,24 +22,24 @@ func samples(t *testing.T, h *house, folder string) (all []source) {
 		}
 		s := source{"bb/src/sente_lite/" + filepath.Base(path), text}
 		all = append(all, s)
-		h.know(s)
+		inv.know(s)
 	}
 	return all
 }
 
-func testHouse(t *testing.T) *house {
+func testInventory(t *testing.T) *inventory {
 	t.Helper()
-	h, err := newHouse(filepath.Join("..", "..", "testdata", "babashka"))
+	inv, err := newInventory(filepath.Join("..", "..", "testdata", "babashka"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	return h
+	return inv
 }
 
 func TestBabashkaTakesWhatIsGood(t *testing.T) {
-	h := testHouse(t)
-	for _, s := range samples(t, h, "good") {
-		for _, found := range h.check(s) {
+	inv := testInventory(t)
+	for _, s := range samples(t, inv, "good") {
+		for _, found := range inv.check(s) {
 			t.Error(found)
 		}
 	}
@@ -48,10 +48,10 @@ func TestBabashkaTakesWhatIsGood(t *testing.T) {
 // TestBabashkaFinds: a bad sample says in its last comments what is found, and
 // nothing else is.
 func TestBabashkaFinds(t *testing.T) {
-	h := testHouse(t)
-	for _, s := range samples(t, h, "bad") {
+	inv := testInventory(t)
+	for _, s := range samples(t, inv, "bad") {
 		t.Run(filepath.Base(s.name), func(t *testing.T) {
-			found := h.check(s)
+			found := inv.check(s)
 			expected := 0
 			for line := range strings.Lines(string(s.text)) {
 				at, text, ok := strings.Cut(strings.TrimPrefix(strings.TrimSpace(line), ";; "), ": ")

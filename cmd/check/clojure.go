@@ -19,6 +19,7 @@ type file struct {
 	classes  []class
 	reified  []bb.Form
 	js       []bb.Form // symbols in js/
+	local    set       // names that the form in hand may bind: (fn [WebSocket] (WebSocket. url))
 }
 
 // A class is one that the file names.
@@ -39,7 +40,10 @@ func newFile(p bb.Platform, forms []bb.Form) *file {
 	for _, r := range f.requires {
 		f.aliases[r.As] = true
 	}
-	walk(forms, f.named)
+	for i := range forms {
+		f.local = inVectors(forms[i])
+		walk(forms[i:i+1], f.named)
+	}
 	return f
 }
 
@@ -118,7 +122,7 @@ func (f *file) names(name string, line int, how string) {
 // named notes the classes that a form names.
 func (f *file) named(form bb.Form) {
 	add := func(of bb.Form, how string) {
-		if of = of.Bare(); isClass(of) {
+		if of = of.Bare(); isClass(of) && !(f.local[of.Text] && f.imports[of.Text] == "") {
 			f.names(f.full(of.Text), of.Line, how)
 		}
 	}

@@ -20,6 +20,7 @@ var instead = map[string]string{
 	"java.util.concurrent.ScheduledExecutorService":     "java.util.concurrent.ScheduledThreadPoolExecutor",
 	"java.util.Timer":                                   "java.util.concurrent.ScheduledThreadPoolExecutor",
 	"java.util.concurrent.Flow":                         "java.util.concurrent.LinkedBlockingQueue",
+	"clojure.lang.IDeref":                               "clojure.lang.IRef, and clojure.lang.IPending for promises",
 	"clojure.core.reducers":                             "transducers",
 	"clojure.xml":                                       "clojure.data.xml",
 	"clojure.inspector":                                 "clojure.pprint",
@@ -38,7 +39,7 @@ var withoutImport = map[string]string{
 }
 
 // onBabashka finds namespaces and classes that Babashka has not.
-func (h *house) onBabashka(f *file) (found []finding) {
+func (inv *inventory) onBabashka(f *file) (found []finding) {
 	add := func(line int, format string, args ...any) {
 		found = append(found, finding{line, fmt.Sprintf(format, args...)})
 	}
@@ -52,14 +53,14 @@ func (h *house) onBabashka(f *file) (found []finding) {
 		switch {
 		case r.Name == "":
 			add(r.Line, "a module of JavaScript's is required, and Babashka has none: put it behind :cljs")
-		case !h.namespaces[r.Name] && !h.own[r.Name]:
+		case !inv.namespaces[r.Name] && !inv.own[r.Name]:
 			add(r.Line, "the namespace %s is not in Babashka; use %s", r.Name, use(r.Name))
 		}
 	}
 	for _, c := range f.classes {
-		name := h.javaName(c.name)
+		name := inv.javaName(c.name)
 		switch {
-		case h.classes[name]:
+		case inv.classes[name]:
 		case strings.Contains(name, "."):
 			add(c.line, "%s: the class %s is not in Babashka, which would refuse the whole file; use %s", c.how, name, use(name))
 		default:
@@ -75,12 +76,12 @@ func (h *house) onBabashka(f *file) (found []finding) {
 			if of.Kind != bb.Atom {
 				continue
 			}
-			name := h.javaName(f.full(of.Text))
+			name := inv.javaName(f.full(of.Text))
 			if !strings.Contains(name, ".") {
 				continue // a protocol
 			}
 			java = append(java, name)
-			if !h.reify[name] {
+			if !inv.reify[name] {
 				add(of.Line, "Babashka does not reify %s; use a fn, or one of testdata/babashka/bb-reify.txt", name)
 			}
 		}
@@ -92,21 +93,21 @@ func (h *house) onBabashka(f *file) (found []finding) {
 }
 
 // javaName is the full name of a class that needs no import.
-func (h *house) javaName(name string) string {
+func (inv *inventory) javaName(name string) string {
 	if strings.Contains(name, ".") {
 		return name
 	}
 	if full := withoutImport[name]; full != "" {
 		return full
 	}
-	if full := "java.lang." + name; h.classes[full] {
+	if full := "java.lang." + name; inv.classes[full] {
 		return full
 	}
 	return name
 }
 
 // onScittle finds namespaces, classes and functions that a page has not.
-func (h *house) onScittle(f *file) (found []finding) {
+func (inv *inventory) onScittle(f *file) (found []finding) {
 	add := func(line int, format string, args ...any) {
 		found = append(found, finding{line, fmt.Sprintf(format, args...)})
 	}
@@ -114,13 +115,13 @@ func (h *house) onScittle(f *file) (found []finding) {
 		switch {
 		case r.Name == "":
 			add(r.Line, "a module of JavaScript's is required, and Scittle has none: put it behind :org.babashka/nbb")
-		case !h.scittleNamespaces[r.Name] && !h.own[r.Name]:
+		case !inv.scittleNamespaces[r.Name] && !inv.own[r.Name]:
 			add(r.Line, "the namespace %s is not in Scittle; use one of testdata/babashka/scittle-namespaces.txt, or #?(:clj …)", r.Name)
 		}
 	}
 	for _, c := range f.classes {
 		switch {
-		case h.scittleCore[c.name], c.how == "type hint":
+		case inv.scittleCore[c.name], c.how == "type hint":
 		case c.how == "catch":
 			add(c.line, "catch: a page has no class %s; use #?(:clj %s :cljs :default)", c.name, c.name)
 		default:
@@ -143,7 +144,7 @@ func (h *house) onScittle(f *file) (found []finding) {
 				return
 			}
 			name := strings.TrimPrefix(form.Forms[0].Text, "clojure.core/")
-			if h.core[name] && !h.scittleCore[name] && !own[name] && !local[name] && !special[name] {
+			if inv.core[name] && !inv.scittleCore[name] && !own[name] && !local[name] && !special[name] {
 				add(form.Line, "%s is not in Scittle's clojure.core; do without, or put it behind #?(:clj …)", name)
 			}
 		})

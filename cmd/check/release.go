@@ -117,6 +117,7 @@ func (r *releaser) files(ctx context.Context, work string) ([]entry, error) {
 	}
 	var all []entry
 	for _, s := range systems {
+		fmt.Fprintf(r.out, "building for %s on %s\n", s.os, s.arch)
 		file := filepath.Join(work, s.os+"-"+s.arch)
 		if err := r.build(ctx, s, file); err != nil {
 			return nil, err

@@ -19,6 +19,7 @@ func TestReleaseBuilds(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	t.Setenv("GOFLAGS", "-buildvcs=false") // whoever owns the checkout
 	c := &checker{root: root, mode: full, out: io.Discard}
 	here := system{runtime.GOOS, runtime.GOARCH}
 	file := filepath.Join(t.TempDir(), here.program())
@@ -31,6 +32,12 @@ func TestReleaseBuilds(t *testing.T) {
 	}
 	if err := mustBeStatic(here, program); err != nil {
 		t.Error(err)
+	}
+	if err := c.buildProgram(t.Context(), here, file+"2"); err != nil {
+		t.Fatal(err)
+	}
+	if again, err := os.ReadFile(file + "2"); err != nil || !bytes.Equal(program, again) {
+		t.Errorf("the second build has other bytes (%v)", err)
 	}
 	if bytes.Contains(program, []byte(root)) {
 		t.Error("the program names the folder that it was built in")

@@ -6,3 +6,8 @@
   "Opens."
   [url]
   (try (js/WebSocket. url) (catch js/Error e (o/get e "message")) (catch :default _ nil)))
+
+(defn open-with
+  "Opens with a class that is an argument."
+  [WebSocket url]
+  (WebSocket. url))
