@@ -9,4 +9,4 @@ func babashka(t *testing.T, tr tree) *log {
 }
 
 func TestSuiteBabashka(t *testing.T)  { babashka(t, library).report(t) }
-func TestSampleBabashka(t *testing.T) { judge(t, babashka(t, sample), false) }
+func TestSampleBabashka(t *testing.T) { judge(t, babashka(t, sample), false, false) }

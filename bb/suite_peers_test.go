@@ -19,6 +19,6 @@ func TestSuiteJVM(t *testing.T)     { jvm(t, library).report(t) }
 func TestSuiteNbb(t *testing.T)     { nbb(t, library).report(t) }
 func TestSuiteScittle(t *testing.T) { scittle(t, library).report(t) }
 
-func TestSampleJVM(t *testing.T)     { judge(t, jvm(t, sample), false) }
-func TestSampleNbb(t *testing.T)     { judge(t, nbb(t, sample), true) }
-func TestSampleScittle(t *testing.T) { judge(t, scittle(t, sample), true) }
+func TestSampleJVM(t *testing.T)     { judge(t, jvm(t, sample), false, true) }
+func TestSampleNbb(t *testing.T)     { judge(t, nbb(t, sample), true, true) }
+func TestSampleScittle(t *testing.T) { judge(t, scittle(t, sample), true, true) }

@@ -6,6 +6,7 @@ import (
 	"bufio"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"io/fs"
@@ -25,7 +26,22 @@ func scittle(t *testing.T, tr tree) *log {
 	ctx, cancel := context.WithTimeoutCause(t.Context(), suiteTime, fmt.Errorf("it was ended after %v", suiteTime))
 	defer cancel()
 	url := serve(t, ctx, page(t, tr))
+	l := &log{}
+	rest, err := browse(t, ctx, url, func(text string) (done bool) {
+		for line := range strings.Lines(text) {
+			l.take(strings.TrimSuffix(line, "\n") + "\n")
+		}
+		return l.ended
+	})
+	l.other.Write(rest)
+	l.finish(err)
+	return l
+}
 
+// browse opens a page and gives what its console says to take, until that has
+// enough. It returns what the page says afterwards.
+func browse(t *testing.T, ctx context.Context, url string, take func(text string) (done bool)) (rest []byte, err error) {
+	t.Helper()
 	driver := exec.CommandContext(ctx, "node", absolute(t, "../testdata/e2e/browser.mjs"))
 	driver.Stderr = os.Stderr
 	driver.WaitDelay = 5 * time.Second
@@ -33,53 +49,43 @@ func scittle(t *testing.T, tr tree) *log {
 	if err := driver.Start(); err != nil {
 		t.Fatal(err)
 	}
-	l := &log{}
-	var failed error
-	for lines := bufio.NewReader(stdout); !l.ended && failed == nil; {
-		line, err := lines.ReadBytes('\n')
-		if err != nil {
-			failed = fmt.Errorf("the browser has ended: %w", err)
+	lines := bufio.NewReader(stdout)
+	for done := false; !done && err == nil; {
+		line, readErr := lines.ReadBytes('\n')
+		if readErr != nil {
+			err = fmt.Errorf("the browser has ended: %w", readErr)
 			break
 		}
 		var said struct {
 			Ready            bool
 			Log, Text, Error string
 		}
-		if err := json.Unmarshal(line, &said); err != nil {
-			failed = err
-		}
+		err = json.Unmarshal(line, &said)
 		switch {
+		case err != nil:
 		case said.Ready:
 			fmt.Fprintf(stdin, "{\"id\": 1, \"do\": \"open\", \"page\": \"suite\", \"url\": %q}\n", url)
 		case said.Error != "":
-			failed = fmt.Errorf("the page: %s", said.Error)
+			err = fmt.Errorf("the page: %s", said.Error)
 		case said.Log != "":
-			for text := range strings.Lines(said.Text) {
-				l.take(strings.TrimSuffix(text, "\n") + "\n")
-			}
+			done = take(said.Text)
 			if strings.Contains(said.Text, "Scittle error") {
-				failed = errBroken
+				err = errors.New("a script of the page's cannot be evaluated")
+				// What is wrong with it comes in the next lines.
+				io.WriteString(stdin, "{\"id\": 2, \"do\": \"eval\", \"page\": \"suite\", \"js\": \"2\"}\n")
 			}
 		}
 	}
-	if failed == errBroken {
-		// What is wrong follows, and then nothing.
-		stdin.Write([]byte("{\"id\": 2, \"do\": \"eval\", \"page\": \"suite\", \"js\": \"2\"}\n"))
-	}
 	stdin.Close()
-	rest, _ := io.ReadAll(stdout)
-	l.other.Write(rest)
-	if err := driver.Wait(); failed == nil {
-		failed = err
+	rest, _ = io.ReadAll(lines)
+	if waitErr := driver.Wait(); err == nil {
+		err = waitErr
 	}
 	if ctx.Err() != nil {
-		failed = context.Cause(ctx)
+		err = context.Cause(ctx)
 	}
-	l.finish(failed)
-	return l
+	return rest, err
 }
-
-var errBroken = fmt.Errorf("a script of the page's cannot be evaluated")
 
 func pipes(t *testing.T, cmd *exec.Cmd) (io.WriteCloser, io.Reader) {
 	t.Helper()
@@ -119,11 +125,7 @@ func page(t *testing.T, tr tree) string {
 			t.Fatal(err)
 		}
 	}
-	js, err := os.ReadFile("../testdata/npm/node_modules/scittle/dist/scittle.js")
-	if err != nil {
-		t.Fatal(err)
-	}
-	write("scittle.js", js)
+	write("scittle.js", scittleJS(t))
 	html := "<!doctype html>\n<meta charset=\"utf-8\">\n<link rel=\"icon\" href=\"data:,\">\n<script src=\"scittle.js\"></script>\n" +
 		"<script type=\"application/x-scittle\" src=\"/sente-lite.cljs\"></script>\n"
 	for _, f := range b.loaded[len(have.loaded):] {
@@ -138,6 +140,15 @@ func page(t *testing.T, tr tree) string {
 	html += "<script type=\"application/x-scittle\">\n" + tr.program(t, "cljs.test", "") + "\n</script>\n"
 	write("index.html", []byte(html))
 	return dir
+}
+
+func scittleJS(t *testing.T) []byte {
+	t.Helper()
+	js, err := os.ReadFile("../testdata/npm/node_modules/scittle/dist/scittle.js")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return js
 }
 
 var address = regexp.MustCompile(`"(http://[^"]+)"`)

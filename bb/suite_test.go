@@ -235,7 +235,8 @@ var sampleFails = map[string]string{
 }
 
 // judge compares the run of the sample with what is in it.
-func judge(t *testing.T, l *log, async bool) {
+// Babashka need not say where it was.
+func judge(t *testing.T, l *log, async, lines bool) {
 	t.Helper()
 	expected := []string{"asserts-nothing", "fails", "passes", "speaks", "throws", "throws-in-assertion", "throws-nothing"}
 	if async {
@@ -247,6 +248,9 @@ func judge(t *testing.T, l *log, async bool) {
 		name := path.Base(o.name)
 		ran = append(ran, name)
 		want := sampleFails[name]
+		if !lines {
+			want = regexp.MustCompile(` at \.\*\d+`).ReplaceAllString(want, ".*")
+		}
 		if (want == "") != (o.failure == "") || !regexp.MustCompile(want).MatchString(o.failure) {
 			t.Errorf("%s: found %q, expected %q", o.name, o.failure, want)
 		}
