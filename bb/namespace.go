@@ -46,6 +46,8 @@ func Namespace(forms []Form) (ns NS, ok bool) {
 // Requires reads a spec: name, [name :as n], or (prefix name [name]).
 func Requires(spec Form) []Require {
 	switch spec = spec.Bare(); {
+	case spec.Kind == String:
+		return []Require{{Line: spec.Line}}
 	case spec.Kind == Atom && strings.HasPrefix(spec.Text, ":"):
 		return nil // a flag, such as :reload
 	case spec.Kind == Atom:
