@@ -5,11 +5,9 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"io/fs"
-	"log/slog"
 	"net/http"
 	"path"
 	"strings"
-	"sync"
 	"time"
 )
 
@@ -28,38 +26,6 @@ func (a asset) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("Cache-Control", "no-cache")
 	w.Header().Set("ETag", a.etag)
 	http.ServeContent(w, r, a.name, time.Time{}, bytes.NewReader(a.data))
-}
-
-// An Asset is a file of the program's own that pages may ask for and a folder of
-// pages may have one of its own in place of.
-type Asset struct {
-	Type string                 // its Content-Type
-	Make func() ([]byte, error) // called once, when it is first asked for
-}
-
-// lazyAsset serves an Asset.
-type lazyAsset struct {
-	typ  string
-	made func() (asset, error)
-	log  *slog.Logger
-}
-
-func newLazyAsset(name string, a Asset, log *slog.Logger) lazyAsset {
-	return lazyAsset{a.Type, sync.OnceValues(func() (asset, error) {
-		data, err := a.Make()
-		return newAsset(name, data), err
-	}), log}
-}
-
-func (a lazyAsset) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	made, err := a.made()
-	if err != nil {
-		a.log.Error("a file of the program's own cannot be made", "path", r.URL.Path, "error", err)
-		http.Error(w, "this file cannot be made: see the log of sente-lite", http.StatusInternalServerError)
-		return
-	}
-	w.Header().Set("Content-Type", a.typ)
-	made.ServeHTTP(w, r)
 }
 
 // newPages serves the files of a folder: no dotfiles, no lists of folders. What

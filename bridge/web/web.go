@@ -28,9 +28,9 @@ type Config struct {
 	Hub      *pipe.Hub
 	Options  transport.Options // of the WebSockets
 	BasePath string            // "/" where empty; all paths stand under it
+	Assets   map[string]Asset  // by path under the base path, "/x.cljs"; a file of Pages has precedence
 	Pages    fs.FS             // served at the base path; nil: none
 	Headers  http.Header       // added to every page
-	Assets   map[string]Asset  // by path under the base path, "/x.cljs"; a file of Pages has precedence
 	Guard    Guard
 	Log      *slog.Logger
 }
@@ -40,10 +40,8 @@ type Server struct {
 	cfg   Config
 	base  string // without the slash at the end
 	guard atomic.Pointer[Guard]
-	pages http.Handler
+	pages http.Handler // and assets; nil where there is neither
 	js    asset
-
-	assets map[string]lazyAsset // by path
 }
 
 //go:embed client/sente-lite.js
@@ -55,14 +53,13 @@ func New(cfg Config) *Server {
 	if s.cfg.Log == nil {
 		s.cfg.Log = slog.New(slog.DiscardHandler)
 	}
-	s.assets = map[string]lazyAsset{}
-	for path, a := range cfg.Assets {
-		s.assets[path] = newLazyAsset(strings.TrimPrefix(path, "/"), a, s.cfg.Log)
-	}
 	if cfg.Pages != nil {
 		s.pages = newPages(cfg.Pages, cfg.Headers)
 	}
 	s.SetGuard(cfg.Guard)
+	if len(cfg.Assets) > 0 {
+		s.pages = newAssets(s.cfg, s.pages)
+	}
 	return s
 }
 
@@ -149,25 +146,11 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	switch {
 	case path == "/sente-lite.js":
 		s.js.ServeHTTP(w, r)
-	case s.isAsset(path):
-		s.assets[path].ServeHTTP(w, r)
 	case s.pages == nil || isReserved(path):
 		http.NotFound(w, r)
 	default:
 		http.StripPrefix(s.base, s.pages).ServeHTTP(w, r)
 	}
-}
-
-// isAsset reports whether a path is that of an asset, and of no file of the pages.
-func (s *Server) isAsset(asked string) bool {
-	if _, ok := s.assets[asked]; !ok {
-		return false
-	}
-	if s.cfg.Pages == nil {
-		return true
-	}
-	_, err := fs.Stat(s.cfg.Pages, strings.TrimPrefix(asked, "/"))
-	return errors.Is(err, fs.ErrNotExist)
 }
 
 func isReserved(asked string) bool {

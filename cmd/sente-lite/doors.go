@@ -53,11 +53,12 @@ func newDoors(s *sidecar, d defaults, pages fs.FS) *doors {
 	ds.ctx, ds.cancel = context.WithCancel(context.Background())
 	cfg := web.Config{
 		Hub: s.hub, Options: s.options(), BasePath: s.Config.BasePath,
-		Pages: pages, Assets: assets, Guard: guardOf(s.Config), Log: s.Logger,
+		Pages: pages, Guard: guardOf(s.Config), Log: s.Logger,
 	}
 	if pages == d.pages {
 		cfg.Headers = d.headers
 	}
+	cfg.Assets = assets
 	ds.web = web.New(cfg)
 	return ds
 }
