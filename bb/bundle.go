@@ -17,12 +17,15 @@ func Scittle(version string) ([]byte, error) {
 	return bundle(files, "src", "sente-lite.core", version)
 }
 
+// copyright is LICENSE's line, which copies are to keep.
+const copyright = "Copyright (c) 2026 The sente-lite authors"
+
 func bundle(files fs.FS, root, start, version string) ([]byte, error) {
 	b := &bundler{files: files, roots: []string{root}, platform: OnScittle, follow: isOurs}
 	if err := b.add(start, nil); err != nil {
 		return nil, fmt.Errorf("bb: the bundle for Scittle: %w", err)
 	}
-	out := fmt.Appendf(nil, ";; sente-lite %s for Scittle. MIT license. https://github.com/sente-lite/sente-lite\n", version)
+	out := fmt.Appendf(nil, ";; sente-lite %s for Scittle. %s. MIT license: https://github.com/sente-lite/sente-lite\n", version, copyright)
 	for _, f := range b.loaded {
 		out = AppendForms(out, WithoutDocs(f.forms))
 	}

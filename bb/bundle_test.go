@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"compress/gzip"
 	"io/fs"
+	"os"
 	"strings"
 	"testing"
 	"testing/fstest"
@@ -33,7 +34,7 @@ func TestBundle(t *testing.T) {
 		"src/sente_lite/two_words.cljc": `(ns sente-lite.two-words (:require [sente-lite.none :as-alias none] [other.library]))`,
 		"src/sente_lite/unused.cljc":    `(ns sente-lite.unused)`,
 	}), "src", "sente-lite.core", "1.2.3")
-	want := `;; sente-lite 1.2.3 for Scittle. MIT license. https://github.com/sente-lite/sente-lite
+	want := `;; sente-lite 1.2.3 for Scittle. Copyright (c) 2026 The sente-lite authors. MIT license: https://github.com/sente-lite/sente-lite
 (ns sente-lite.two-words(:require[sente-lite.none :as-alias none][other.library]))
 (ns sente-lite.page(:require[sente-lite.two-words]))
 (ns sente-lite.core(:require[clojure.string :as str][sente-lite.two-words :as w][sente-lite.page :as platform]))
@@ -113,6 +114,10 @@ func TestScittle(t *testing.T) {
 		t.Errorf("the bundle has %d bytes, %d in gzip; allowed are %d", len(out), packed.Len(), maxBundle)
 	}
 	t.Logf("%d bytes, %d in gzip", len(out), packed.Len())
+	license, err := os.ReadFile("../LICENSE")
+	if err != nil || !strings.Contains(string(license), copyright+"\n") {
+		t.Errorf("LICENSE does not say %q (%v)", copyright, err)
+	}
 
 	forms, err := Read("bundle", out)
 	if err != nil {
