@@ -1,7 +1,9 @@
 package web
 
 import (
+	"errors"
 	"io"
+	"io/fs"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -190,5 +192,55 @@ func TestSlowHeads(t *testing.T) {
 	}
 	if took := time.Since(begun); took > 2*headTime {
 		t.Errorf("it took %v until they were closed, expected %v", took, headTime)
+	}
+}
+
+func TestAssets(t *testing.T) {
+	made := 0
+	assets := func() map[string]Asset {
+		made = 0
+		return map[string]Asset{
+			"/lib.cljs":   {Type: "text/plain; charset=utf-8", Make: func() ([]byte, error) { made++; return []byte("(ns lib) ; ü"), nil }},
+			"/app.js":     {Type: "text/plain", Make: func() ([]byte, error) { return []byte("OURS"), nil }},
+			"/out.txt":    {Type: "text/plain", Make: func() ([]byte, error) { return []byte("OURS"), nil }},
+			"/broken.txt": {Type: "text/plain", Make: func() ([]byte, error) { return nil, errors.New("no lib") }},
+		}
+	}
+	for _, base := range []string{"", "/app"} {
+		for _, pages := range []fs.FS{nil, folder(t).FS()} {
+			f := newFront(t, Config{Pages: pages, BasePath: base, Assets: assets()}, pipe.Settings{})
+			get := "GET " + base
+			host := " HTTP/1.1\nHost: " + f.addr
+			if made != 0 {
+				t.Error("an asset was made before anybody has asked for it")
+			}
+			res, body := f.ask(get + "/lib.cljs" + host)
+			if res.StatusCode != 200 || body != "(ns lib) ; ü" || res.Header.Get("Content-Type") != "text/plain; charset=utf-8" {
+				t.Errorf("%s %q %v", res.Status, body, res.Header)
+			}
+			if again, _ := f.ask(get + "/lib.cljs?x" + host + "\nIf-None-Match: " + res.Header.Get("ETag")); again.StatusCode != 304 {
+				t.Errorf("once more: %s, expected 304", again.Status)
+			}
+			if made != 1 {
+				t.Errorf("it was made %d times, expected once", made)
+			}
+			if res, _ := f.ask("POST " + base + "/lib.cljs HTTP/1.1\nContent-Length: 0\nHost: " + f.addr); res.StatusCode != 405 {
+				t.Errorf("POST: %s, expected 405", res.Status)
+			}
+			if res, body := f.ask(get + "/broken.txt" + host); res.StatusCode != 500 || strings.Contains(body, "no lib") {
+				t.Errorf("an asset that cannot be made: %s %q", res.Status, body)
+			}
+			if !strings.Contains(f.log.String(), "no lib") {
+				t.Error("why it cannot be made is not in the log")
+			}
+			for path, want := range map[string]string{"/app.js": "the script", "/out.txt": "404", "/lib.cljs/": "404", "/none.cljs": "404"} {
+				if pages == nil && (path == "/app.js" || path == "/out.txt") {
+					want = "OURS"
+				}
+				if res, body := f.ask(get + path + host); body != want && res.Status[:3] != want {
+					t.Errorf("pages %v: %s%s: %s %q, expected %s", pages != nil, base, path, res.Status, body, want)
+				}
+			}
+		}
 	}
 }

@@ -28,6 +28,7 @@ type Config struct {
 	Hub      *pipe.Hub
 	Options  transport.Options // of the WebSockets
 	BasePath string            // "/" where empty; all paths stand under it
+	Assets   map[string]Asset  // by path under the base path, "/x.cljs"; a file of Pages has precedence
 	Pages    fs.FS             // served at the base path; nil: none
 	Headers  http.Header       // added to every page
 	Guard    Guard
@@ -39,7 +40,7 @@ type Server struct {
 	cfg   Config
 	base  string // without the slash at the end
 	guard atomic.Pointer[Guard]
-	pages http.Handler
+	pages http.Handler // and assets; nil where there is neither
 	js    asset
 }
 
@@ -56,6 +57,9 @@ func New(cfg Config) *Server {
 		s.pages = newPages(cfg.Pages, cfg.Headers)
 	}
 	s.SetGuard(cfg.Guard)
+	if len(cfg.Assets) > 0 {
+		s.pages = newAssets(s.cfg, s.pages)
+	}
 	return s
 }
 

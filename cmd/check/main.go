@@ -3,6 +3,7 @@
 //	go run ./cmd/check            all of it: what CI runs
 //	go run ./cmd/check --quick    the inner loop: no outside programs, no race detector
 //	go run ./cmd/check --soak     long runs: tests behind the tag soak, minutes of fuzzing
+//	go run ./cmd/check --release DIR   no check: builds what is published, into a new folder
 //
 // It prints a line per step, below it what failed and what was skipped, and as
 // its last line
@@ -18,6 +19,8 @@
 //   - without a build tag: always, and again under the race detector;
 //   - behind the tag peers (they need Chromium, Clojure, Node, …) and in
 //     *.test.mjs files: in a full run, which installs those programs or fails;
+//   - the clojure.test suite under bb/test: in a full run, once on each platform,
+//     by Go tests behind the tags peers and bb. Each of its tests counts;
 //   - behind the tag bb: in a full run where a bb is installed. There is no
 //     package of Babashka to install, so it alone may be missing;
 //   - behind the tag soak: with --soak;
@@ -73,19 +76,30 @@ func run(ctx context.Context, args []string, out, errs io.Writer) int {
 	flags.SetOutput(errs)
 	isQuick := flags.Bool("quick", false, "no outside programs, no race detector: about a minute")
 	isSoak := flags.Bool("soak", false, "tests behind the tag soak and long fuzzing: hours")
+	release := flags.String("release", "", "no check: build the archives for all systems into a new folder `DIR`")
 	if err := flags.Parse(args); errors.Is(err, flag.ErrHelp) {
 		return 0
 	} else if err != nil {
 		return 2
 	}
-	if flags.NArg() > 0 || *isQuick && *isSoak {
-		fmt.Fprintf(errs, "check: found %q; allowed is one of --quick and --soak, or nothing\n", strings.Join(args, " "))
+	noDir := false
+	flags.Visit(func(f *flag.Flag) { noDir = f.Name == "release" && *release == "" })
+	if flags.NArg() > 0 || flags.NFlag() > 1 || noDir {
+		fmt.Fprintf(errs, "check: found %q; allowed is one of --quick, --soak and --release DIR, or nothing\n", strings.Join(args, " "))
 		return 2
 	}
 	root, err := findRoot()
 	if err != nil {
 		fmt.Fprintln(errs, "check:", err)
 		return 2
+	}
+	if *release != "" {
+		c := &checker{root: root, mode: full, out: out, look: lookPath}
+		if err := c.release(ctx, *release); err != nil {
+			fmt.Fprintln(errs, "check: --release:", err)
+			return 1
+		}
+		return 0
 	}
 	m := full
 	switch {

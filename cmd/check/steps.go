@@ -22,6 +22,7 @@ var steps = []step{
 	{name: "format", in: []*mode{quick, full}, run: (*checker).format},
 	{name: "vet", in: []*mode{quick, full}, run: (*checker).vet},
 	{name: "staticcheck", in: []*mode{quick, full}, run: (*checker).staticcheck},
+	{name: "babashka", in: []*mode{quick, full}, run: (*checker).babashka},
 	{name: "build", in: []*mode{full}, run: (*checker).build},
 	{name: "unit", in: []*mode{quick, full}, run: (*checker).unit},
 	{name: "peers", in: []*mode{full}, peers: true, run: (*checker).peers},

@@ -93,8 +93,8 @@ func TestModes(t *testing.T) {
 		return strings.Join(found, " ")
 	}
 	for m, want := range map[*mode]string{
-		quick: "format vet staticcheck unit",
-		full:  "setup format vet staticcheck build unit peers node race benchmarks",
+		quick: "format vet staticcheck babashka unit",
+		full:  "setup format vet staticcheck babashka build unit peers node race benchmarks",
 		soak:  "setup soak fuzz",
 	} {
 		if got := names(m); got != want {
@@ -118,7 +118,7 @@ func TestShorten(t *testing.T) {
 }
 
 func TestUsage(t *testing.T) {
-	for _, args := range [][]string{{"--quick", "--soak"}, {"./pipe"}, {"--fast"}} {
+	for _, args := range [][]string{{"--quick", "--soak"}, {"./pipe"}, {"--fast"}, {"--quick", "--release", "x"}, {"--release"}, {"--release", ""}} {
 		var out, errs bytes.Buffer
 		if code := run(t.Context(), args, &out, &errs); code != 2 || out.Len() > 0 || errs.Len() == 0 {
 			t.Errorf("%q: exit code %d, stdout %q, stderr %q; want 2 and an error", args, code, out.String(), errs.String())

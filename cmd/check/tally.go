@@ -19,7 +19,8 @@ type event struct {
 }
 
 // A tally counts test functions. A test passes if all of it passed: one with a
-// skipped subtest is skipped. A test that began and never ended has failed, and
+// skipped subtest is skipped. Those of a suite in another language, which are
+// the subtests of one TestSuite…, count one by one in its place. A test that began and never ended has failed, and
 // so has a package that fails without a failed test: its build, its TestMain, a
 // panic outside of tests.
 type tally struct {
@@ -42,6 +43,17 @@ type outcome struct {
 	failed    bool   // it or a subtest
 	skipped   []string
 	lastLines map[string]string // of a subtest: where t.Skip says why
+	suite     bool              // its subtests are counted
+}
+
+// silent reports whether a test has said nothing but how it ended.
+func (o *outcome) silent() bool {
+	for line := range strings.Lines(o.output.String()) {
+		if !strings.HasPrefix(line, "--- ") {
+			return false
+		}
+	}
+	return true
 }
 
 func newTally(r *result) *tally {
@@ -96,14 +108,23 @@ func (t *tally) take(ev event) {
 	}
 }
 
-func (p *running) take(ev event) {
-	name, sub, isSub := strings.Cut(ev.Test, "/")
+func (p *running) test(name string) *outcome {
 	o := p.tests[name]
 	if o == nil {
 		o = &outcome{lastLines: map[string]string{}}
 		p.tests[name] = o
 		p.order = append(p.order, name)
 	}
+	return o
+}
+
+func (p *running) take(ev event) {
+	name, sub, isSub := strings.Cut(ev.Test, "/")
+	if isSub && strings.HasPrefix(name, "TestSuite") {
+		p.test(name).suite = true
+		name, sub, isSub = ev.Test, "", false
+	}
+	o := p.test(name)
 	switch ev.Action {
 	case "output":
 		if chatter(ev.Output) {
@@ -151,6 +172,7 @@ func (t *tally) end(ev event) {
 		case !ran:
 			p.failed = true
 			t.fail(short+" "+name, o.output.String()+"(it did not end)\n"+p.output.String())
+		case o.suite && (!o.failed || o.silent()):
 		case o.failed:
 			t.fail(short+" "+name, o.output.String())
 		case len(o.skipped) > 0:

@@ -70,6 +70,34 @@ func TestTally(t *testing.T) {
 			shows: []string{"a_test.go:3: boom"},
 			hides: []string{"=== RUN", "fine"},
 		}, {
+			name: "the subtests of a suite count in its place",
+			events: `{"Action":"output","Package":"p","Test":"TestSuiteX","Output":"=== RUN   TestSuiteX\n"}
+{"Action":"pass","Package":"p","Test":"TestSuiteX/a"}
+{"Action":"output","Package":"p","Test":"TestSuiteX/b","Output":"    a_test.go:3: boom\n"}
+{"Action":"output","Package":"p","Test":"TestSuiteX/b","Output":"    --- FAIL: TestSuiteX/b\n"}
+{"Action":"fail","Package":"p","Test":"TestSuiteX/b"}
+{"Action":"output","Package":"p","Test":"TestSuiteX","Output":"--- FAIL: TestSuiteX (0.00s)\n"}
+{"Action":"fail","Package":"p","Test":"TestSuiteX"}
+{"Action":"pass","Package":"p","Test":"TestSuiteY/a"}
+{"Action":"pass","Package":"p","Test":"TestSuiteY/b"}
+{"Action":"pass","Package":"p","Test":"TestSuiteY"}
+{"Action":"pass","Package":"p","Test":"TestSuiteZ"}
+{"Action":"fail","Package":"p"}`,
+			err:   errors.New("exit status 1"),
+			want:  counted{passed: 4, failed: []string{"p TestSuiteX/b"}},
+			shows: []string{"a_test.go:3: boom"},
+		}, {
+			name: "a suite that fails by itself, or does not end",
+			events: `{"Action":"pass","Package":"p","Test":"TestSuiteX/a"}
+{"Action":"output","Package":"p","Test":"TestSuiteX","Output":"    a_test.go:3: it was killed\n"}
+{"Action":"fail","Package":"p","Test":"TestSuiteX"}
+{"Action":"pass","Package":"p","Test":"TestSuiteY/a"}
+{"Action":"run","Package":"p","Test":"TestSuiteY"}
+{"Action":"fail","Package":"p"}`,
+			err:   errors.New("exit status 1"),
+			want:  counted{passed: 2, failed: []string{"p TestSuiteX", "p TestSuiteY"}},
+			shows: []string{"it was killed"},
+		}, {
 			name: "a skip is not a pass, nor is a test with a skipped subtest",
 			events: `{"Action":"output","Package":"p","Test":"TestA/x","Output":"    a_test.go:3: no bb\n"}
 {"Action":"output","Package":"p","Test":"TestA/x","Output":"--- SKIP: TestA/x (0.00s)\n"}

@@ -12,6 +12,7 @@ import (
 	"sync"
 	"syscall"
 
+	"github.com/sente-lite/sente-lite/bb"
 	"github.com/sente-lite/sente-lite/bridge/web"
 	"github.com/sente-lite/sente-lite/pipe"
 	"github.com/sente-lite/sente-lite/pipe/transport"
@@ -57,8 +58,15 @@ func newDoors(s *sidecar, d defaults, pages fs.FS) *doors {
 	if pages == d.pages {
 		cfg.Headers = d.headers
 	}
+	cfg.Assets = assets
 	ds.web = web.New(cfg)
 	return ds
+}
+
+// assets are what a page may load beside /sente-lite.js.
+var assets = map[string]web.Asset{
+	// As text: a browser is not to do anything with it, Scittle is.
+	"/sente-lite.cljs": {Type: "text/plain; charset=utf-8", Make: func() ([]byte, error) { return bb.Scittle(version) }},
 }
 
 func guardOf(c *Config) web.Guard {

@@ -41,11 +41,13 @@ var mayImport = map[string][]string{
 	"bridge/blob":  {"pipe", "pipe/backbone"},
 	"bridge/nats":  {"pipe/backbone"},
 
-	"cmd/sente-lite": {"pipe", "pipe/backbone", "pipe/pack", "pipe/transport",
+	"bb": {},
+
+	"cmd/sente-lite": {"bb", "pipe", "pipe/backbone", "pipe/pack", "pipe/transport",
 		"plugins", "plugins/*", "plugins/proc", "plugins/std",
 		"bridge/web", "bridge/child", "bridge/nrepl", "bridge/lsp", "bridge/pod", "bridge/relay", "bridge/blob",
 		"bridge/nats"},
-	"cmd/check": {},
+	"cmd/check": {"bb"},
 }
 
 // testsMayImport says what tests may import besides, by the top folder they
@@ -148,6 +150,10 @@ func TestImportsFinds(t *testing.T) {
 		{pkg: "cmd/sente-lite", path: "github.com/alecthomas/kong", right: true},
 		{pkg: "cmd/sente-lite", path: module + "/plugins/presence", right: true},
 		{pkg: "cmd/sente-lite", path: module + "/pipe/pipetest"},
+		{pkg: "bb", path: module + "/pipe"},
+		{pkg: "bridge/web", path: module + "/bb"},
+		{pkg: "cmd/check", path: module + "/bb", right: true},
+		{pkg: "cmd/check", path: module + "/pipe"},
 		{pkg: "cmd/check", path: "github.com/alecthomas/kong"},
 		{pkg: "cmd/check", path: "pgregory.net/rapid", test: true},
 		{pkg: "pipe", path: module + "/cmd/sente-lite", test: true},

@@ -1,0 +1,3 @@
+(ns sample.shared)
+
+(defn add [a b] (+ a b))

@@ -1,0 +1,3 @@
+(ns sente-lite.types-page)
+(defrecord A [x])
+;; 2: defrecord does not

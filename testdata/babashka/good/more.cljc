@@ -1,0 +1,2 @@
+(ns ^:no-doc sente-lite.shared.more)
+(defn after [x] x)
