@@ -431,7 +431,7 @@
     :value       (value s a b)
     :flush       (flush-out s)
     :ask         (ask s a b c d e)
-    :reply       (if (= b (:turn s)) (push s {:text a :turn b}) (update s :late-replies inc))
+    :reply       (if (and (= b (:turn s)) (= :open (:phase s))) (push s {:text a :turn b}) (update s :late-replies inc))
     :tick        (tick s a)
     :subscribe   (subscribe s a)
     :unsubscribe (unsubscribe s a)

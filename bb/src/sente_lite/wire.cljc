@@ -46,11 +46,18 @@
   1000000)
 
 (def ^:private scalar?
-  #?(:clj  (some-fn string? keyword? number? nil? boolean? symbol? char? uuid? tagged-literal?
+  #?(:clj  (some-fn string? keyword? number? nil? boolean? symbol? char? uuid?
                     #(instance? java.util.Date %))
-     :cljs (some-fn string? keyword? number? nil? boolean? symbol? uuid? tagged-literal? inst?)))
+     :cljs (some-fn string? keyword? number? nil? boolean? symbol? uuid? inst?)))
 
-(def ^:private readable? (some-fn scalar? map? vector? set? seq?))
+(declare fine?)
+
+(defn- fine-tag?
+  "A tag and what it stands before, which the walk over collections does not see."
+  [x]
+  (and (tagged-literal? x) (fine? (take 10000 (tree-seq coll? seq [(:tag x) (:form x)])))))
+
+(def ^:private readable? (some-fn scalar? map? vector? set? seq? fine-tag?))
 
 (def ^:private bad-names
   "What the printed name of a keyword or symbol must not contain."
@@ -70,6 +77,7 @@
   (cond
     (record? x)  (str "a record, " #?(:clj (.getName (class x)) :cljs (pr-str (type x))))
     (fn? x)      "a function"
+    (tagged-literal? x) (str "the tag #" (:tag x) " before what is no EDN")
     (ident? x)   (str "the " (if (keyword? x) "keyword" "symbol") " " (pr-str (str x)) ", which does not read back as one")
     (var? x)     "a var"
     #?@(:cljs [(object? x) "a JavaScript object"
@@ -91,19 +99,19 @@
                     :cljs "send strings, numbers, keywords, uuids, dates and collections of them")))
 
 (defn- culprit
-  "Where in a value the first thing is that does not print as EDN: [path thing]."
+  "Where in a value, which is finite, the first thing is that does not print as
+  EDN: [path thing]."
   [x]
-  (loop [left [[[] x]] n 0]
+  (loop [left [[[] x]]]
     (when-let [[path x] (peek left)]
       (cond
-        (> n max-nodes)       nil
         (or (record? x) (not (readable? x))
             (and (ident? x) (re-find bad-names (str x))))
         [path x]
-        (map? x)              (recur (into (pop left) (mapcat (fn [[k v]] [[(conj path k) v] [(conj path k) k]])) (take 10000 x)) (inc n))
-        (or (vector? x) (seq? x)) (recur (into (pop left) (map-indexed (fn [i v] [(conj path i) v])) (take 10000 x)) (inc n))
-        (set? x)              (recur (into (pop left) (map (fn [v] [(conj path v) v])) (take 10000 x)) (inc n))
-        :else                 (recur (pop left) (inc n))))))
+        (map? x)              (recur (into (pop left) (mapcat (fn [[k v]] [[(conj path k) v] [(conj path k) k]])) (reverse x)))
+        (or (vector? x) (seq? x)) (recur (into (pop left) (reverse (map-indexed (fn [i v] [(conj path i) v]) x))))
+        (set? x)              (recur (into (pop left) (map (fn [v] [(conj path v) v])) (reverse x)))
+        :else                 (recur (pop left))))))
 
 (defn- refuse [what given expected more]
   (throw (ex-info (str "sente-lite: " what "; expected " expected)
@@ -111,13 +119,14 @@
 
 (defn- unprintable [x]
   (let [[path thing] (culprit x)]
-    (if path
-      (refuse (str "the value at " (pr-str (mapv #(if (scalar? %) % '…) path)) " is " (kind-of thing))
-              (kind-of thing) "a value that prints as EDN"
-              {:code :sente-lite/not-edn :path path :hint (hint-of thing)})
-      (refuse (str "the value has more than " max-nodes " parts, or is infinite")
-              "a very large value" (str "at most " max-nodes " parts: take some of a lazy sequence, or send it in pieces")
-              {:code :sente-lite/too-large :hint "(take n xs)"}))))
+    (refuse (str "the value at " (pr-str (mapv #(if (scalar? %) % '…) path)) " is " (kind-of thing))
+            (kind-of thing) "a value that prints as EDN"
+            {:code :sente-lite/not-edn :path path :hint (hint-of thing)})))
+
+(defn- too-many []
+  (refuse (str "the value has more than " max-nodes " parts, or is infinite")
+          "a very large value" (str "at most " max-nodes " parts: take some of a lazy sequence, or send it in pieces")
+          {:code :sente-lite/too-large :hint "(take n xs)"}))
 
 (defn- printed [x]
   (if (or *print-length* *print-level* *print-meta* *print-namespace-maps* (not *print-readably*))
@@ -131,12 +140,11 @@
   [x]
   (try
     (let [few (vec (take 257 (nodes x)))]
-      (if (if (< (count few) 257)
-            (fine? few)
-            (and (<= (bounded-count (inc max-nodes) (nodes x)) max-nodes)
-                 (fine? (nodes x))))
-        (printed x)
-        (unprintable x)))
+      (cond
+        (< (count few) 257)                                      (if (fine? few) (printed x) (unprintable x))
+        (> (bounded-count (inc max-nodes) (nodes x)) max-nodes)  (too-many)
+        (fine? (nodes x))                                        (printed x)
+        :else                                                    (unprintable x)))
     (catch #?(:clj StackOverflowError :cljs :default) e
       (if #?(:clj true :cljs (and (nil? (ex-data e)) (instance? js/RangeError e)))
         (refuse "the value is nested too deeply" "a very deep value" "at most 512 levels" {:code :sente-lite/too-deep})
