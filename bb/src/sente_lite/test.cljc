@@ -40,19 +40,19 @@
   ::pending)
 
 (def ^:private most-log 10000)
-(def ^:private most-steps 1000000)
 
 (defn world
   "A world with nobody in it. Options: :config, a sidecar's configuration: with
   it one is there already, without a script; :luck, the number from 0 to 1 that
-  delays of reconnects are made with (0.5).
+  delays of reconnects are made with (0.5); :max-steps, after which advance! and
+  settle! take what goes on for endless (100000).
 
       (t/now (t/world))                                                 ;=> 0
       (let [w (t/world {:config {:relay [{:event :chat/* :to :all}]}})]
         (:open? (s/state (t/connect! w))))                              ;=> true"
   ([] (world nil))
-  ([{:keys [config luck]}]
-   (let [w (atom {:now 0 :seq 0 :due (sorted-map) :hub nil :luck (or luck 0.5) :clients 0 :nets [] :log [] :printed []})]
+  ([{:keys [config luck max-steps]}]
+   (let [w (atom {:now 0 :seq 0 :due (sorted-map) :hub nil :luck (or luck 0.5) :max-steps (or max-steps 100000) :clients 0 :nets [] :log [] :printed []})]
      (when config
        (swap! w assoc :hub (-> (memory/hub {:now (fn [] (:now @w)) :after (fn [ms f] ((::after @w) ms f))} config)
                                (as-> h (do (swap! (:state h) assoc :serve? true) h)))))
@@ -80,8 +80,8 @@
 
 (defn- run-until! [w until done?]
   (loop [n 0]
-    (when (> n most-steps)
-      (throw (ex-info (str "sente-lite: advance!: " most-steps " steps, and still something is due: do two handlers send to each other for ever?")
+    (when (> n (:max-steps @w))
+      (throw (ex-info (str "sente-lite: advance!: " (:max-steps @w) " steps, and still something is due: do two handlers send to each other for ever?")
                       {:category :incorrect :code :sente-lite/no-end :now (:now @w)})))
     (when-not (done?)
       (when-let [f (next-due! w until)]
