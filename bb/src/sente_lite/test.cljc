@@ -354,7 +354,7 @@
       (let [page (t/connect! w)]
         (t/stall! w page)
         (t/advance! w 60000)
-        (:phase (s/state page)))  ;=> :connecting"
+        (:open? (s/state page)))  ;=> false"
   [w client]
   (settle! w)
   (swap! (:state (net-of client)) assoc :stalled? true)
