@@ -98,18 +98,52 @@
     (when (seq fx) (perform! c fx))
     out))
 
+(defn when-written!
+  "Calls f with {:status :ok} once everything that waits now has been written,
+  with :chsk/closed where the client ends first."
+  [c f]
+  (let [s @(:state c)]
+    (swap! (:flushes c) conj {:up-to (+ (:sent s) (count (:out s))) :f f})))
+
 (defn- settle-flushes!
-  "Tells those who wait in flush! that the queue has been written."
+  "Tells those who wait in flush! that what they wait for has been written."
   [c]
   (when (seq @(:flushes c))
-    (let [s @(:state c)]
-      (when (and (empty? (:out s)) (= :open (:phase s)))
-        (let [all @(:flushes c)]
-          (reset! (:flushes c) [])
-          (run! #(% {:status :ok}) all))))))
+    (let [s     @(:state c)
+          done? (fn [{:keys [up-to]}] (or (empty? (:out s)) (>= (:sent s) up-to)))]
+      (when (= :open (:phase s))
+        (let [ready (filterv done? @(:flushes c))]
+          (swap! (:flushes c) (fn [all] (filterv #(not (done? %)) all)))
+          (run! #((:f %) {:status :ok}) ready))))))
+
+(defn- close-flushes! [c]
+  (let [all @(:flushes c)]
+    (reset! (:flushes c) [])
+    (run! #((:f %) :chsk/closed) all)))
+
+(def ^:private end-ms
+  "The longest that the end of a sidecar is waited for."
+  8000)
+
+(defn until-ended!
+  "Calls end!, which ends the link, and then `then`: at once, or, where the link
+  is a sidecar of ours, when that is no more."
+  [c end! then]
+  (if (and (= :spawn (:kind (:target c))) @(:link c))
+    (let [once   (atom false)
+          cancel (atom nil)
+          go     (fn []
+                   (when (compare-and-set! once false true)
+                     (when-let [f @cancel] (f))
+                     (then)))]
+      (reset! cancel ((:after (:platform c)) end-ms go))
+      (swap! (:ends c) conj go)
+      (end!))
+    (do (end!) (then))))
 
 (defn- open-link! [c turn]
   (let [p  (:platform c)
+        gone (atom false)
         on {:linked  (fn [] (input-of-turn! c turn [:linked ((:now p))]))
             :text    (fn [text]
                        (let [v (try (wire/read-text text)
@@ -119,15 +153,19 @@
                          (when-not (= ::none v)
                            (input-of-turn! c turn [:value v ((:now p))]))))
             :lost    (fn [info]
+                       (reset! gone true)
                        (when (= turn (:turn @(:link-turn c)))
                          (reset! (:link c) nil))
-                       (input-of-turn! c turn [:lost info ((:now p)) ((:luck p))]))
+                       (input-of-turn! c turn [:lost info ((:now p)) ((:luck p))])
+                       (let [all @(:ends c)]
+                         (reset! (:ends c) [])
+                         (run! #(%) all)))
             :take    (fn [] (take-messages c turn))
             :written (fn [] (settle-flushes! c))
             :listen  (fn [] (get-in @(:state c) [:ready :listen]))}]
     (reset! (:link-turn c) {:turn turn})
     (let [l ((:link p) (:target c) on)]
-      (reset! (:link c) l)
+      (reset! (:link c) (when-not @gone l))
       ;; It may have been linked before there was somebody to wake.
       (when (:woken? @(:state c)) ((:wake! l) false)))))
 
@@ -147,7 +185,18 @@
   (report! c :on-handler-error {:event event :error e}
            (str "the handler of " (nth event 0) " has thrown: " (or (ex-message e) (str e)))))
 
+(defn later!
+  "Calls f where handlers run. What it throws is told as a handler's failure."
+  [c event f]
+  ((:put! (:lane c))
+   (fn [] (try (f) (catch #?(:clj Throwable :cljs :default) e (handler-failed! c event e))))
+   true)
+  nil)
+
 (defn- run-hook! [c hook data]
+  ;; Who was there comes again from the next link.
+  (when (= :on-close hook)
+    (reset! (:connected c) (:nobody c)))
   (case hook
     :on-error      (report! c :on-error data (str (:message data) (when (:hint data) (str " (" (:hint data) ")"))))
     :on-subscribed nil
@@ -303,7 +352,7 @@
 
 (defn make
   "A client of a target, not yet connected. `more` has :fallback, :send-fn,
-  :add-peer, :drop-peer, :on-message."
+  :add-peer, :drop-peer, :nobody (who is connected at first), :on-message."
   [platform target options more]
   (let [ready ((:promise platform))
         gone  ((:promise platform))
@@ -312,10 +361,10 @@
                 :platform platform :target target :options options
                 :state     (atom (session/create (select-keys options (concat (keys session/defaults) [:hello :heartbeat? :backoff-ms-fn :first-must?]))))
                 :lock      #?(:clj (Object.) :cljs nil)
-                :link      (atom nil) :link-turn (atom nil) :armed (atom nil) :flushes (atom [])
+                :link      (atom nil) :link-turn (atom nil) :armed (atom nil) :flushes (atom []) :ends (atom [])
                 :handlers  (atom {:by-id {} :subs {} :next 0 :wide? false})
                 :stats     (atom {:handled 0 :unhandled 0 :refused 0 :handler-errors 0 :late-replies 0 :handling nil})
-                :connected (atom {:any #{}})
+                :connected (atom (:nobody more))
                 :lane      ((:lane platform) (:max-inbox options))
                 :keep      (when-let [k (:keep target)] (k))
                 :ready     (:promise ready)
@@ -328,4 +377,5 @@
                (= :on-ready hook) ((:deliver ready) {:status :ok :info data})
                (:final? data)     (when (compare-and-set! ended false true)
                                     ((:deliver gone) {:status :closed :why data})
-                                    ((:deliver ready) {:status :closed :why data :error (:error @(:state base))})))))))
+                                    ((:deliver ready) {:status :closed :why data :error (:error @(:state base))})))
+             (when (:final? data) (close-flushes! base))))))

@@ -78,12 +78,18 @@
 
 ;; Who functions work on: (f x …) or (f client x …).
 
+(defn- client-arg?
+  "Does an argument stand for a client? So does nil: a client that is not there
+  yet takes everything, and sends nothing."
+  [x]
+  (or (nil? x) (client/client? x)))
+
 (defn- with-client
   "[client args]: the first of args where it is a client, or nil given for one."
   [args]
-  (cond
-    (client/client? (first args)) [(first args) (rest args)]
-    :else                         [@current args]))
+  (if (and (seq args) (client-arg? (first args)))
+    [(first args) (rest args)]
+    [@current args]))
 
 (defn- settled
   "A promise that has its value, of the client's kind."
@@ -121,6 +127,23 @@
                       {:category :incorrect :code :sente-lite/bad-event :given id :expected ":namespace/name, :namespace/* or :*"})))
     id))
 
+(defn- timed!
+  "A handler of on!'s map. `late` is called when its time has passed, `dropped`
+  when off! has ended it before."
+  ([c key what f late] (timed! c key what f late nil))
+  ([c key {:keys [pred once? timeout-ms]} f late dropped]
+   (let [done   (atom false)
+         cancel (atom nil)
+         h      (register! c key {:pred pred :once? once? :done done :dropped dropped
+                                  :cancel (fn [] (when-let [f @cancel] (f)))} f)]
+     (when timeout-ms
+       (reset! cancel ((:after (:platform c)) timeout-ms
+                       (fn []
+                         (when (compare-and-set! done false true)
+                           (client/remove-handler! c h)
+                           (when late (late)))))))
+     h)))
+
 (defn on!
   "Calls (f msg) for each event with this id; :chat/* is all of a namespace, :*
   everything. Returns the handler, for off!.
@@ -139,15 +162,7 @@
    (when (client/client? c)
      (let [key (handler-key what)]
        (if (map? what)
-         (let [done (atom false)
-               h    (register! c key (assoc (select-keys what [:pred :once?]) :done done) f)]
-           (when-let [ms (:timeout-ms what)]
-             ((:after (:platform c)) ms
-              (fn []
-                (when (compare-and-set! done false true)
-                  (client/remove-handler! c h)
-                  (when-let [t (:on-timeout what)] (t))))))
-           h)
+         (timed! c key what f (when-let [t (:on-timeout what)] #(client/later! c [key] t)))
          (register! c key nil f))))))
 
 (defn off!
@@ -158,26 +173,27 @@
   ([what] (off! @current what))
   ([c what]
    (when (client/client? c)
-     (if (map? what)
-       (client/remove-handler! c what)
-       (run! #(client/remove-handler! c %) (get-in @(:handlers c) [:by-id what])))
+     (run! (fn [h]
+             (client/remove-handler! c h)
+             (when-let [dropped (:dropped h)] (dropped)))
+           (if (map? what) [what] (get-in @(:handlers c) [:by-id what])))
      nil)))
 
 (defn take!
-  "A promise of the next msg of an event; :chsk/timeout where none comes in time.
+  "A promise of the next msg of an event; :chsk/timeout where none comes in time,
+  :chsk/closed once off! has ended the waiting.
   Options: :timeout-ms (the client's :call-timeout-ms), :pred (fn [msg]).
 
       (take! :job/done {:timeout-ms 20 :pred #(= 7 (:job (:data %)))})"
   ([what] (take! @current what nil))
-  ([a b] (if (client/client? a) (take! a b nil) (take! @current a b)))
+  ([a b] (if (client-arg? a) (take! a b nil) (take! @current a b)))
   ([c what {:keys [timeout-ms pred]}]
    (if-not (client/client? c)
      (settled c :chsk/closed)
      (let [{:keys [promise deliver]} ((:promise (:platform c)))]
-       (on! c {:event-id what :pred pred :once? true
-               :timeout-ms (or timeout-ms (:call-timeout-ms (:options c)))
-               :on-timeout #(deliver :chsk/timeout)}
-            deliver)
+       (timed! c (handler-key what)
+               {:pred pred :once? true :timeout-ms (or timeout-ms (:call-timeout-ms (:options c)))}
+               deliver #(deliver :chsk/timeout) #(deliver :chsk/closed))
        promise))))
 
 (defn handler-count
@@ -185,7 +201,7 @@
 
       (handler-count :chat/msg)"
   ([] (handler-count @current nil))
-  ([what] (if (client/client? what) (handler-count what nil) (handler-count @current what)))
+  ([what] (if (client-arg? what) (handler-count what nil) (handler-count @current what)))
   ([c what]
    (if (client/client? c)
      (let [t (:by-id @(:handlers c))]
@@ -224,7 +240,7 @@
       (send-to-client! \"ada\" [:chat/said {:text \"hi\"}])
       (send-to-client! {:channel \"lobby\"} [:chat/said {:text \"hi\"}] {:except #{\"ada\"}})"
   ([to event] (send-to-client! @current to event nil))
-  ([a b d] (if (client/client? a) (send-to-client! a b d nil) (send-to-client! @current a b d)))
+  ([a b d] (if (client-arg? a) (send-to-client! a b d nil) (send-to-client! @current a b d)))
   ([c to event opts]
    (if (client/client? c)
      (client/result! c [:send (wrapped c to (wire/event-text "send-to-client!" event) opts) (nth event 0)])
@@ -261,7 +277,7 @@
 
       (broadcast! [:chat/said {:text \"hello, all\"}])"
   ([event] (broadcast! @current event nil))
-  ([a b] (if (client/client? a) (broadcast! a b nil) (broadcast! @current a b)))
+  ([a b] (if (client-arg? a) (broadcast! a b nil) (broadcast! @current a b)))
   ([c event opts] (send-to-client! c :all event opts)))
 
 (defn ask!
@@ -286,7 +302,7 @@
                     (wire/text [:sente-lite/request {:to to :event event :timeout-ms timeout-ms}])
                     text)
             k     (if cb
-                    (fn [v] (deliver v) ((:put! (:lane c)) #(cb v) true))
+                    (fn [v] (deliver v) (client/later! c event #(cb v)))
                     deliver)]
         (client/result! c [:ask text (nth event 0) timeout-ms k ((:now (:platform c)))])
         promise))))
@@ -307,7 +323,7 @@
       uid   (ask! c [:sente-lite/flush {:to uid :timeout-ms ms}] {:timeout-ms ms})
       :else (let [{:keys [promise deliver]} ((:promise (:platform c)))
                   cancel ((:after (:platform c)) ms #(deliver :chsk/timeout))]
-              (swap! (:flushes c) conj (fn [v] (cancel) (deliver v)))
+              (client/when-written! c (fn [v] (cancel) (deliver v)))
               (when-let [l @(:link c)] ((:wake! l) true))
               promise))))
 
@@ -319,11 +335,11 @@
 
       (subscribe! \"lobby\" (fn [{:keys [data from]}] (println from data)))"
   ([channel] (subscribe! @current channel nil))
-  ([a b] (if (client/client? a) (subscribe! a b nil) (subscribe! @current a b)))
+  ([a b] (if (client-arg? a) (subscribe! a b nil) (subscribe! @current a b)))
   ([c channel f]
    (when (client/client? c)
-     (when f (swap! (:handlers c) update-in [:subs channel] (fnil conj []) f))
      (wire/text channel)
+     (when f (swap! (:handlers c) update-in [:subs channel] (fnil conj []) f))
      (client/input! c [:subscribe channel])
      {:status (if (= :open (:phase @(:state c))) :ok :queued)})))
 
@@ -344,7 +360,7 @@
 
       (publish! \"lobby\" {:text \"hello\"})"
   ([channel data] (publish! @current channel data nil))
-  ([a b d] (if (client/client? a) (publish! a b d nil) (publish! @current a b d)))
+  ([a b d] (if (client-arg? a) (publish! a b d nil) (publish! @current a b d)))
   ([c channel data opts]
    (put! c [:sente-lite/publish (merge {:channel-id channel :data data} (select-keys opts [:exclude-sender?]))])))
 
@@ -435,7 +451,7 @@
 
 (defn- make! [what platform target opts]
   (let [c (client/make platform target opts
-                       {:fallback handle-event :send-fn send! :add-peer add-peer :drop-peer drop-peer
+                       {:fallback handle-event :send-fn send! :nobody (view {}) :add-peer add-peer :drop-peer drop-peer
                         :on-message (on-message-of what)})]
     (reset! current c)
     c))
@@ -471,7 +487,7 @@
   (let [listen (get-in @(:state c) [:ready :listen])
         url    (first (filter #(re-find #"^http" %) listen))]
     (assoc c :listen listen :url url
-           :port (when url (parse-long (second (re-find #":(\d+)$" url))))
+           :port (some-> url (->> (re-find #"^https?://[^/]*:(\d+)")) second parse-long)
            :uid (:uid @(:state c))
            :send! (partial send-to-client! c) :send-fn (partial send-to-client! c)
            :broadcast! (partial broadcast! c)
@@ -521,7 +537,8 @@
 
 (defn stop!
   "Ends a client: what waits is written, then the link is closed, and a sidecar of
-  ours ends. Open calls get :chsk/closed. Returns a promise of {:status :closed}.
+  ours ends. Open calls get :chsk/closed. Returns a promise of {:status :closed},
+  which a sidecar of ours has left its addresses by.
 
       (stop!)"
   ([] (stop! @current))
@@ -530,15 +547,17 @@
      (settled c closed)
      (let [{:keys [promise deliver]} ((:promise (:platform c)))
            end (fn [_]
-                 (client/input! c [:stop])
-                 (run! (fn [f] (f :chsk/closed)) @(:flushes c))
-                 (deliver closed)
+                 (client/until-ended! c #(client/input! c [:stop]) #(deliver closed))
                  ((:close! (:lane c))))]
        (if (and (= :open (:phase @(:state c))) @(:link c))
-         (let [once (atom false)
-               end  (fn [v] (when (compare-and-set! once false true) (end v)))]
-           ((:after (:platform c)) 2000 #(end nil))
-           (swap! (:flushes c) conj end)
+         (let [late (atom nil)
+               once (atom false)
+               end  (fn [v]
+                      (when (compare-and-set! once false true)
+                        (when-let [cancel @late] (cancel))
+                        (end v)))]
+           (reset! late ((:after (:platform c)) 2000 #(end nil)))
+           (client/when-written! c end)
            (when-let [l @(:link c)] ((:wake! l) true)))
          (end nil))
        promise))))
@@ -560,19 +579,22 @@
   ([] (reconnect! @current))
   ([c]
    (when (client/client? c)
-     (when-let [l @(:link c)] ((:close! l) 1000 "reconnect"))
-     (client/input! c [:lost {:code 1006 :reason "reconnect"} ((:now (:platform c))) 0])
-     (client/input! c [:wake ((:now (:platform c))) :reconnect])
-     (client/input! c [:connect ((:now (:platform c)))])
+     (client/until-ended! c
+                          (fn []
+                            (when-let [l @(:link c)] ((:close! l) 1000 "reconnect"))
+                            (client/input! c [:lost {:code 1006 :reason "reconnect"} ((:now (:platform c))) 0]))
+                          (fn []
+                            (client/input! c [:wake ((:now (:platform c))) :reconnect])
+                            (client/input! c [:connect ((:now (:platform c)))])))
      {:status :ok})))
 
 (defn after!
-  "Calls f in ms milliseconds, by the client's clock: in a test that is a virtual
-  one. Returns a function that takes it back.
+  "Calls f in ms milliseconds, where handlers run, by the client's clock: in a
+  test that is a virtual one. Returns a function that takes it back.
 
       (after! 1000 (fn [] (send! [:job/tick])))"
   ([ms f] (after! @current ms f))
-  ([c ms f] (if (client/client? c) ((:after (:platform c)) ms f) (fn []))))
+  ([c ms f] (if (client/client? c) ((:after (:platform c)) ms #(client/later! c [:sente-lite/after] f)) (fn []))))
 
 (def ^{:doc "Sente's name of reconnect!.\n\n      (chsk-reconnect!)"} chsk-reconnect! reconnect!)
 (def ^{:doc "Sente's name of stop!.\n\n      (chsk-disconnect!)"} chsk-disconnect! stop!)

@@ -37,14 +37,28 @@
   (doto (promise) (deliver v)))
 
 (defn- lane
-  "One thread that runs handlers in order."
+  "One thread that runs handlers in order. It ends with close!, once what waits
+  has run; what comes later, after a reconnect!, has another."
   [limit]
-  (let [q (LinkedBlockingQueue.)]
-    (thread "handlers" (fn [] (loop [] (let [f (.take q)] (when-not (= ::end f) (f) (recur))))))
+  (let [q     (LinkedBlockingQueue.)
+        ended (atom false)
+        run   (fn []
+                (loop []
+                  (let [f (.take q)]
+                    (if (= ::end f)
+                      (do (reset! ended true)
+                          (when (and (pos? (.size q)) (compare-and-set! ended true false))
+                            (recur)))
+                      (do (f) (recur))))))]
+    (thread "handlers" run)
     {:put!   (fn [f force?]
-               (if (or force? (< (.size q) limit)) (do (.put q f) true) false))
+               (if (or force? (< (.size q) limit))
+                 (do (.put q f)
+                     (when (and @ended (compare-and-set! ended true false)) (thread "handlers" run))
+                     true)
+                 false))
      :size   (fn [] (.size q))
-     :close! (fn [] (.put q ::end))}))
+     :close! (fn [] (when-not @ended (.put q ::end)))}))
 
 ;; Links.
 
@@ -153,34 +167,57 @@
     (catch java.io.IOException e
       (failed-link on (sidecar/not-started command (ex-message e))))))
 
+(defn- dialled
+  "A link that a thread of its own opens: nobody else waits for the network.
+  (dial) gives the link or throws."
+  [what on dial]
+  (let [link   (atom nil)
+        closed (atom nil)]
+    (thread "dial"
+            (fn []
+              (try
+                (reset! link (dial))
+                (if-let [[code reason] @closed]
+                  ((:close! @link) code reason)
+                  ((:wake! @link) false))
+                (catch Exception e
+                  ((:lost on) {:code 1006 :reason (str "cannot connect to " what ": " (or (ex-message e) (str e)))})))))
+    {:wake!  (fn [urgent?] (when-let [l @link] ((:wake! l) urgent?)))
+     :close! (fn [code reason]
+               (reset! closed [code reason])
+               (when-let [l @link] ((:close! l) code reason)))}))
+
 (defn- unix-link [{:keys [path]} on]
-  (try
-    (let [ch     (SocketChannel/open StandardProtocolFamily/UNIX)
-          _      (try (.connect ch (UnixDomainSocketAddress/of ^String path))
-                      (catch Exception e (.close ch) (throw e)))
-          buffer (ByteBuffer/allocate 65536)
-          drain  (fn [] (.flip buffer) (while (.hasRemaining buffer) (.write ch buffer)) (.clear buffer))
-          put    (fn [^bytes b]
-                   (when (< (.remaining buffer) (+ 4 (alength b))) (drain))
-                   (.putInt buffer (alength b))
-                   (if (<= (alength b) (.remaining buffer))
-                     (.put buffer b)
-                     (let [large (ByteBuffer/wrap b)]
-                       (drain)
-                       (while (.hasRemaining large) (.write ch large)))))]
-      (stream-link (Channels/newInputStream ch) (frames-writer put drain) on #(quietly (fn [] (.close ch))) (constantly nil)))
-    (catch Exception e
-      (failed-link on {:code 1006 :reason (str "cannot connect to unix:" path ": " (ex-message e))}))))
+  (dialled
+   (str "unix:" path) on
+   (fn []
+     (let [ch     (SocketChannel/open StandardProtocolFamily/UNIX)
+           _      (try (.connect ch (UnixDomainSocketAddress/of ^String path))
+                       (catch Exception e (.close ch) (throw e)))
+           buffer (ByteBuffer/allocate 65536)
+           drain  (fn [] (.flip buffer) (while (.hasRemaining buffer) (.write ch buffer)) (.clear buffer))
+           put    (fn [^bytes b]
+                    (when (< (.remaining buffer) (+ 4 (alength b))) (drain))
+                    (.putInt buffer (alength b))
+                    (if (<= (alength b) (.remaining buffer))
+                      (.put buffer b)
+                      (let [large (ByteBuffer/wrap b)]
+                        (drain)
+                        (while (.hasRemaining large) (.write ch large)))))]
+       (stream-link (Channels/newInputStream ch) (frames-writer put drain) on #(quietly (fn [] (.close ch))) (constantly nil))))))
 
 (defn- tcp-link [{:keys [host port]} on]
-  (let [s (Socket.)]
-    (try
-      (.connect s (InetSocketAddress. ^String host (int port)) 10000)
-      (.setTcpNoDelay s true)
-      (stream-link (.getInputStream s) (stream-writer (.getOutputStream s)) on #(quietly (fn [] (.close s))) (constantly nil))
-      (catch Exception e
-        (quietly #(.close s))
-        (failed-link on {:code 1006 :reason (str "cannot connect to tcp://" host ":" port ": " (ex-message e))})))))
+  (dialled
+   (str "tcp://" host ":" port) on
+   (fn []
+     (let [s (Socket.)]
+       (try
+         (.connect s (InetSocketAddress. ^String host (int port)) 10000)
+         (.setTcpNoDelay s true)
+         (catch Exception e
+           (quietly #(.close s))
+           (throw e)))
+       (stream-link (.getInputStream s) (stream-writer (.getOutputStream s)) on #(quietly (fn [] (.close s))) (constantly nil))))))
 
 (defn- stdio-link [_ on]
   (let [out System/out]

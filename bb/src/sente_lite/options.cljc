@@ -86,14 +86,19 @@
    :auto-connect?  #{true nil}})
 
 (defn- distance
-  "Edits from a to b, swaps included; small strings only."
+  "Edits from a to b, swaps of neighbours included; small strings only."
   [a b]
-  (let [step (fn [before [i ca]]
-               (reduce (fn [row [j cb]]
-                         (conj row (min (inc (peek row)) (inc (nth before (inc j)))
-                                        (+ (nth before j) (if (= ca cb) 0 1)))))
-                       [(inc i)] (map-indexed vector b)))]
-    (peek (reduce step (vec (range (inc (count b)))) (map-indexed vector a)))))
+  (let [a (vec a) b (vec b)
+        swap? (fn [i j] (and (> i 1) (> j 1) (= (a (- i 1)) (b (- j 2))) (= (a (- i 2)) (b (- j 1)))))
+        row   (fn [[older before] i]
+                [before
+                 (reduce (fn [row j]
+                           (conj row (cond-> (min (inc (row (dec j)))
+                                                  (inc (before j))
+                                                  (+ (before (dec j)) (if (= (a (dec i)) (b (dec j))) 0 1)))
+                                       (swap? i j) (min (inc (older (- j 2)))))))
+                         [i] (range 1 (inc (count b))))])]
+    (peek (second (reduce row [nil (vec (range (inc (count b))))] (range 1 (inc (count a))))))))
 
 (defn nearest
   "The name that was probably meant, or nil."
@@ -153,13 +158,14 @@
         base    (reduce (fn [m {:keys [name default]}] (if (some? default) (assoc m name default) m)) {} rows)]
     (when-not (or (nil? given) (map? given))
       (bad fn-name :options given (str "expected a map of options, found " (pr-str given))))
-    (reduce-kv (fn [m k v]
-                 (if-let [[path v] (rename what k v names fn-name)]
-                   (do (when-not (types (first path) v)
-                         (bad fn-name k v (str "found " (pr-str v) "; " (wanted (first path)))))
-                       (if (nil? v) (if (= k :port) (assoc m :port nil) m) (assoc-in m path v)))
-                   m))
-               base given)))
+    ;; :config first, so that what belongs into it is added to it.
+    (reduce (fn [m [k v]]
+              (if-let [[path v] (rename what k v names fn-name)]
+                (do (when-not (or (next path) (types (first path) v)) ; what is the sidecar's it checks itself
+                      (bad fn-name k v (str "found " (pr-str v) "; " (wanted (first path)))))
+                    (if (nil? v) (if (= k :port) (assoc m :port nil) m) (assoc-in m path v)))
+                m))
+            base (sort-by (fn [[k _]] (not= :config k)) given))))
 
 (defn reference
   "The table for `what` as Markdown rows, for the reference."

@@ -4,7 +4,8 @@
   would wait for. Babashka, where own code is interpreted, uses pr-str."
   {:no-doc true}
   (:import (clojure.lang IPersistentMap IPersistentSet IPersistentVector IRecord ISeq Keyword Symbol TaggedLiteral)
-           (java.util Date Iterator Map$Entry UUID)))
+           (java.util Date Iterator Map$Entry UUID)
+           (java.util.concurrent.atomic AtomicInteger AtomicLong)))
 
 (set! *warn-on-reflection* true)
 
@@ -87,8 +88,9 @@
     (instance? Symbol x)              (let [s (.toString ^Symbol x)]
                                         (if (name-fine? s) (.append sb s) (throw no-edn)))
     (instance? TaggedLiteral x)       (let [^TaggedLiteral x x]
-                                        (.append sb \#) (.append sb (str (.-tag x))) (.append sb \space) (put sb (.-form x) left))
-    (or (number? x) (char? x) (instance? Date x) (instance? UUID x))
+                                        (.append sb \#) (put sb (.-tag x) left) (.append sb \space) (put sb (.-form x) left))
+    (or (and (number? x) (not (instance? AtomicLong x)) (not (instance? AtomicInteger x)))
+        (char? x) (instance? Date x) (instance? UUID x))
     (.append sb ^String (binding [*print-dup* false] (pr-str x)))
     :else                             (throw no-edn)))
 

@@ -296,7 +296,7 @@
           (wire/event? v) (hand-over (assoc s :received (inc (:received s))) v nil)
           :else           (update s :unreadable inc)))
 
-      (and (vector? id) (wire/event? id))
+      (and (not= :greeting (:phase s)) (vector? id) (wire/event? id))
       (let [cb (nth v 1 nil)]
         (hand-over (assoc s :received (inc (:received s))) id cb))
 
@@ -338,17 +338,25 @@
                  s))
              s (:calls s)))
 
-(defn- drop-calls [s]
-  (let [out (filterv (fn [i] (or (nil? (:cb i)) (contains? (:calls s) (:cb i)))) (:out s))]
-    (assoc s :out (filterv #(nil? (:turn %)) out)
-           :chars (transduce (map #(count (:text %))) + 0 out))))
+(defn- keep-queued
+  "Of what waits, that which is wanted."
+  [s wanted?]
+  (let [out (filterv wanted? (:out s))]
+    (assoc s :out out :chars (transduce (map #(count (:text %))) + 0 out))))
+
+(defn- drop-calls
+  "Leaves out what meant something to the link that has gone: replies, and calls
+  that are settled."
+  [s]
+  (keep-queued s (fn [{:keys [cb turn]}] (and (nil? turn) (or (nil? cb) (contains? (:calls s) cb))))))
 
 (defn- end [s why value]
   (let [open? (:ever-opened? s)]
     (-> (assoc s :retry-at nil :connect-by nil :due nil :last-close why :control [])
         (phase :closed (:why why))
         (fail-calls value true)
-        (as-> s (assoc s :out (filterv #(and (nil? (:cb %)) (nil? (:turn %))) (:out s)) :error value))
+        (keep-queued (fn [i] (and (nil? (:cb i)) (nil? (:turn i)))))
+        (assoc :error value)
         (emit [:hook :on-close (assoc why :final? true :ever-opened? (boolean open?))]))))
 
 (def ^:private words
@@ -407,8 +415,7 @@
         s   (reduce (fn [s cb] (settle s cb :chsk/timeout)) s old)]
     ;; A call that never left must not leave after its caller has given up.
     (if (seq old)
-      (let [gone (set old) out (filterv #(not (contains? gone (:cb %))) (:out s))]
-        (assoc s :out out :chars (transduce (map #(count (:text %))) + 0 out)))
+      (let [gone (set old)] (keep-queued s #(not (contains? gone (:cb %)))))
       s)))
 
 (defn- tick [s now]
@@ -439,7 +446,7 @@
     :value       (value s a b)
     :flush       (flush-out s)
     :ask         (ask s a b c d e)
-    :reply       (if (= b (:turn s)) (push s {:text a :turn b}) (update s :late-replies inc))
+    :reply       (if (and (= b (:turn s)) (= :open (:phase s))) (push s {:text a :turn b}) (update s :late-replies inc))
     :tick        (tick s a)
     :subscribe   (subscribe s a)
     :unsubscribe (unsubscribe s a)

@@ -50,9 +50,14 @@
   "Nested, since some-fn is fast with up to three."
   (some-fn (some-fn string? keyword? number?)
            (some-fn nil? boolean? symbol?)
-           (some-fn uuid? tagged-literal? #?(:clj (some-fn char? #(instance? java.util.Date %)) :cljs inst?))))
+           (some-fn uuid? #?(:clj (some-fn char? #(instance? java.util.Date %)) :cljs inst?))))
 
-(def ^:private readable? (some-fn scalar? (some-fn map? vector? set?) seq?))
+(defn- nodes [x] (tree-seq coll? seq x))
+
+(declare fine?)
+
+(def ^:private readable?
+  (some-fn scalar? (some-fn map? vector? set?) (some-fn seq? #(and (tagged-literal? %) (fine? % (volatile! 10000))))))
 
 (def ^:private bad-names
   "What the printed name of a keyword or symbol must not contain."
@@ -92,7 +97,7 @@
       (or (vector? x) (set? x) (seq? x))
       (and (>= (vswap! left - (bounded-count (inc @left) x)) 0)
            (or (every? plain x) (every? #(fine? % left) x)))
-      (tagged-literal? x) (fine? (:form x) left)
+      (tagged-literal? x) (and (fine? (:tag x) left) (fine? (:form x) left))
       :else (scalar? x))))
 
 (defn- reference?
@@ -105,6 +110,7 @@
   (cond
     (record? x)  (str "a record, " #?(:clj (.getName (class x)) :cljs (pr-str (type x))))
     (fn? x)      "a function"
+    (tagged-literal? x) (str "the tag #" (:tag x) " before what is no EDN")
     (ident? x)   (str "the " (if (keyword? x) "keyword" "symbol") " " (pr-str (str x)) ", which does not read back as one")
     (var? x)     "a var"
     #?@(:cljs [(object? x) "a JavaScript object"
@@ -123,19 +129,19 @@
     :else        "send strings, numbers, keywords, uuids, dates (java.util.Date) and collections of them"))
 
 (defn- culprit
-  "Where in a value the first thing is that does not print as EDN: [path thing]."
+  "Where in a value, which is finite, the first thing is that does not print as
+  EDN: [path thing]."
   [x]
-  (loop [left [[[] x]] n 0]
+  (loop [left [[[] x]]]
     (when-let [[path x] (peek left)]
       (cond
-        (> n max-nodes)       nil
         (or (record? x) (not (readable? x))
             (and (ident? x) (re-find bad-names (str x))))
         [path x]
-        (map? x)              (recur (into (pop left) (mapcat (fn [[k v]] [[(conj path k) v] [(conj path k) k]])) (take 10000 x)) (inc n))
-        (or (vector? x) (seq? x)) (recur (into (pop left) (map-indexed (fn [i v] [(conj path i) v])) (take 10000 x)) (inc n))
-        (set? x)              (recur (into (pop left) (map (fn [v] [(conj path v) v])) (take 10000 x)) (inc n))
-        :else                 (recur (pop left) (inc n))))))
+        (map? x)              (recur (into (pop left) (mapcat (fn [[k v]] [[(conj path k) v] [(conj path k) k]])) (reverse x)))
+        (or (vector? x) (seq? x)) (recur (into (pop left) (reverse (map-indexed (fn [i v] [(conj path i) v]) x))))
+        (set? x)              (recur (into (pop left) (map (fn [v] [(conj path v) v])) (reverse x)))
+        :else                 (recur (pop left))))))
 
 (defn- refuse [what given expected more]
   (throw (ex-info (str "sente-lite: " what "; expected " expected)
@@ -143,13 +149,14 @@
 
 (defn- unprintable [x]
   (let [[path thing] (culprit x)]
-    (if path
-      (refuse (str "the value at " (pr-str (mapv #(if (scalar? %) % '…) path)) " is " (kind-of thing))
-              (kind-of thing) "a value that prints as EDN"
-              {:code :sente-lite/not-edn :path path :hint (hint-of thing)})
-      (refuse (str "the value has more than " max-nodes " parts, or is infinite")
-              "a very large value" (str "at most " max-nodes " parts: take some of a lazy sequence, or send it in pieces")
-              {:code :sente-lite/too-large :hint "(take n xs)"}))))
+    (refuse (str "the value at " (pr-str (mapv #(if (scalar? %) % '…) path)) " is " (kind-of thing))
+            (kind-of thing) "a value that prints as EDN"
+            {:code :sente-lite/not-edn :path path :hint (hint-of thing)})))
+
+(defn- too-many []
+  (refuse (str "the value has more than " max-nodes " parts, or is infinite")
+          "a very large value" (str "at most " max-nodes " parts: take some of a lazy sequence, or send it in pieces")
+          {:code :sente-lite/too-large :hint "(take n xs)"}))
 
 (defn- printed
   "The text, whatever the printer is set to; bindings cost more than printing, so
@@ -176,7 +183,9 @@
   (or (try (checked x)
            (catch #?(:clj StackOverflowError :cljs js/RangeError) _
              (refuse "the value is nested too deeply" "a very deep value" "at most 512 levels" {:code :sente-lite/too-deep})))
-      (unprintable x)))
+      (if (> (bounded-count (inc max-nodes) (nodes x)) max-nodes)
+        (too-many)
+        (unprintable x))))
 
 (defn byte-length
   "Of a text in UTF-8."
