@@ -257,13 +257,8 @@
       (send! \"ada\" [:chat/said {:text \"hello\"}])
       (send! [:greet/me \"Ada\"] 1000 (fn [reply] (println reply)))"
   ([event] (put! @current event))
-  ([a b] (cond
-           (not (client/client? a)) (send-to-client! @current a b nil)
-           (vector? b)              (put! a b)
-           :else                    closed))
-  ([a b d] (if (client/client? a)
-             (send-to-client! a b d nil)
-             (send! @current a b d)))
+  ([a b] (if (client-arg? a) (put! a b) (send-to-client! @current a b nil)))
+  ([a b d] (if (client-arg? a) (send-to-client! a b d nil) (send! @current a b d)))
   ([c event timeout-ms f]
    (if (client/client? c)
      (do (ask! c event {:timeout-ms timeout-ms :cb f})

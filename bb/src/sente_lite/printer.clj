@@ -48,6 +48,7 @@
         (and (pos? n) (not (== before 58)))))))
 
 (def ^:private no-edn (ex-info "not EDN" {}))
+(def ^:private too-many (ex-info "too many parts" {}))
 
 (declare put)
 
@@ -73,7 +74,7 @@
     (.append sb \})))
 
 (defn- put [^StringBuilder sb x ^longs left]
-  (when (neg? (aset left 0 (dec (aget left 0)))) (throw no-edn))
+  (when (neg? (aset left 0 (dec (aget left 0)))) (throw too-many))
   (cond
     (nil? x)                          (.append sb "nil")
     (instance? String x)              (put-string sb x)
@@ -95,11 +96,15 @@
     :else                             (throw no-edn)))
 
 (defn text
-  "The EDN text of a value of at most `most` parts, nil where it has none."
+  "The EDN text of a value, nil where it has none, :too-many where it has more
+  than `most` parts."
   [x most]
   (let [sb (StringBuilder. 192)]
     (try
       (put sb x (long-array [most]))
       (.toString sb)
       (catch clojure.lang.ExceptionInfo e
-        (when-not (identical? e no-edn) (throw e))))))
+        (cond
+          (identical? e no-edn)   nil
+          (identical? e too-many) :too-many
+          :else                   (throw e))))))

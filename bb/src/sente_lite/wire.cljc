@@ -52,8 +52,6 @@
            (some-fn nil? boolean? symbol?)
            (some-fn uuid? #?(:clj (some-fn char? #(instance? java.util.Date %)) :cljs inst?))))
 
-(defn- nodes [x] (tree-seq coll? seq x))
-
 (declare fine?)
 
 (def ^:private readable?
@@ -169,23 +167,32 @@
       (binding [*print-length* nil *print-level* nil *print-meta* false *print-namespace-maps* false *print-readably* true]
         (pr-str x)))))
 
-(defn- checked
-  "The text of a value, nil where it has none."
+(defn- slowly-checked
+  "By the platform's own loops and printer."
   [x]
-  #?(:bb  (when (fine? x (volatile! max-nodes)) (printed x))
-     :clj (printer/text x max-nodes)
-     :default (when (fine? x (volatile! max-nodes)) (printed x))))
+  (let [left (volatile! max-nodes)]
+    (cond
+      (fine? x left) (printed x)
+      (neg? @left)   :too-many)))
+
+(defn- checked
+  "The text of a value, nil where it has none, :too-many where it has no end."
+  [x]
+  #?(:bb      (slowly-checked x)
+     :clj     (printer/text x max-nodes)
+     :default (slowly-checked x)))
 
 (defn text
   "The EDN text of a value, or an ex-info that says what in it is none:
   {:path [1 :f] :given \"a function\" :expected … :hint …}."
   [x]
-  (or (try (checked x)
-           (catch #?(:clj StackOverflowError :cljs js/RangeError) _
-             (refuse "the value is nested too deeply" "a very deep value" "at most 512 levels" {:code :sente-lite/too-deep})))
-      (if (> (bounded-count (inc max-nodes) (nodes x)) max-nodes)
-        (too-many)
-        (unprintable x))))
+  (let [text (try (checked x)
+                  (catch #?(:clj StackOverflowError :cljs js/RangeError) _
+                    (refuse "the value is nested too deeply" "a very deep value" "at most 512 levels" {:code :sente-lite/too-deep})))]
+    (cond
+      (string? text) text
+      text           (too-many)
+      :else          (unprintable x))))
 
 (defn byte-length
   "Of a text in UTF-8."
