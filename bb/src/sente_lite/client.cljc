@@ -22,7 +22,8 @@
   {:code :reason :error} once, and ((:take on)), which gives the messages that
   are to be written now, on whatever thread may write; :wake! asks it to."
   {:no-doc true}
-  (:require [sente-lite.session :as session]
+  (:require [sente-lite.handlers :as handlers]
+            [sente-lite.session :as session]
             [sente-lite.wire :as wire]))
 
 (defn client?
@@ -196,7 +197,7 @@
 (defn- run-hook! [c hook data]
   ;; Who was there comes again from the next link.
   (when (= :on-close hook)
-    (reset! (:connected c) (:nobody c)))
+    (reset! (:connected c) (handlers/view {})))
   (case hook
     :on-error      (report! c :on-error data (str (:message data) (when (:hint data) (str " (" (:hint data) ")"))))
     :on-subscribed nil
@@ -240,33 +241,6 @@
 
 ;; Handlers.
 
-(defn- handlers-of
-  "Those that want an event, in the order of their registration."
-  [table id]
-  (let [by-id (:by-id table)
-        exact (get by-id id)]
-    (if (:wide? table)
-      (sort-by :id (concat exact (get by-id (keyword (namespace id) "*")) (get by-id :*)))
-      exact)))
-
-(defn remove-handler! [c h]
-  (when-let [cancel (:cancel h)] (cancel))
-  (swap! (:handlers c)
-         (fn [t]
-           (let [left (filterv #(not= (:id h) (:id %)) (get-in t [:by-id (:key h)]))]
-             (if (seq left)
-               (assoc-in t [:by-id (:key h)] left)
-               (update t :by-id dissoc (:key h)))))))
-
-(defn- claim-once!
-  "A handler that wants one event gets one, whoever else is looking."
-  [c h]
-  (or (not (:once? h))
-      (let [done (:done h)]
-        (when (compare-and-set! done false true)
-          (remove-handler! c h)
-          true))))
-
 (defn- run-handler! [c f msg]
   (try (f msg)
        (catch #?(:clj Throwable :cljs :default) e
@@ -292,12 +266,6 @@
         (do (swap! (:stats c) update :late-replies inc)
             {:status :late})))))
 
-(defn- seen! [c id data]
-  (case id
-    :sente-lite/open  (swap! (:connected c) (:add-peer c) data)
-    :sente-lite/close (swap! (:connected c) (:drop-peer c) data)
-    nil))
-
 (defn- message [c event cb extra turn]
   (let [id    (nth event 0)
         data  (nth event 1 nil)
@@ -314,16 +282,13 @@
   (let [id  (nth event 0)
         msg (message c event cb extra turn)]
     (swap! (:stats c) assoc :handling id)
-    (seen! c id (:data msg))
+    (handlers/seen! c id (:data msg))
     (when-let [f (get-in c [:options :on-message])]
       (when-not (= "chsk" (namespace id))
         (run-handler! c (fn [m] ((:on-message c) f m)) msg)))
-    (if (and (= :sente-lite/channel-msg id) (get-in @(:handlers c) [:subs (:channel-id (:data msg))]))
-      (run! (fn [f] (run-handler! c (fn [m] (f (assoc (:data m) :event event))) msg))
-            (get-in @(:handlers c) [:subs (:channel-id (:data msg))]))
-      (let [hs (filterv (fn [h] (and (or (nil? (:pred h)) (try ((:pred h) msg) (catch #?(:clj Throwable :cljs :default) e (handler-failed! c event e) false)))
-                                     (claim-once! c h)))
-                        (handlers-of @(:handlers c) id))]
+    (if-let [fs (and (= :sente-lite/channel-msg id) (handlers/joined c (:channel-id (:data msg))))]
+      (run! (fn [f] (run-handler! c (fn [m] (f (assoc (:data m) :event event))) msg)) fs)
+      (let [hs (handlers/takers! c msg (fn [e] (handler-failed! c event e)))]
         (if (seq hs)
           (run! (fn [h] (run-handler! c (:f h) msg)) hs)
           (run-handler! c (:fallback c) msg))))
@@ -362,9 +327,9 @@
                 :state     (atom (session/create (select-keys options (concat (keys session/defaults) [:hello :heartbeat? :backoff-ms-fn :first-must?]))))
                 :lock      #?(:clj (Object.) :cljs nil)
                 :link      (atom nil) :link-turn (atom nil) :armed (atom nil) :flushes (atom []) :ends (atom [])
-                :handlers  (atom {:by-id {} :subs {} :next 0 :wide? false})
+                :handlers  (handlers/table)
                 :stats     (atom {:handled 0 :unhandled 0 :refused 0 :handler-errors 0 :late-replies 0 :handling nil})
-                :connected (atom (:nobody more))
+                :connected (atom (handlers/view {}))
                 :lane      ((:lane platform) (:max-inbox options))
                 :keep      (when-let [k (:keep target)] (k))
                 :ready     (:promise ready)

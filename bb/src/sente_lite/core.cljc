@@ -24,6 +24,8 @@
   Mistakes of the caller, such as an event that is none or a value that does not
   print as EDN, are thrown as ex-info with :given and :expected."
   (:require [sente-lite.client :as client]
+            [sente-lite.handlers :as handlers]
+            [sente-lite.life :as life]
             [sente-lite.options :as options]
             [sente-lite.wire :as wire]
             #?(:bb                [sente-lite.jvm :as host]
@@ -96,7 +98,7 @@
   [c v]
   ((if (client/client? c) (:settled (:platform c)) host/settled) v))
 
-(def ^:private closed {:status :closed :queue-size 0})
+(def ^:private closed life/closed)
 
 ;; Handlers.
 
@@ -109,44 +111,19 @@
 
 (defmethod handle-event :default [msg] (client/unhandled! msg))
 
-(defn- register! [c key more f]
-  (let [h (atom nil)]
-    (swap! (:handlers c)
-           (fn [t]
-             (let [n (inc (:next t))]
-               (reset! h (merge {:id n :key key :f f} more))
-               (-> (assoc t :next n)
-                   (assoc :wide? (or (:wide? t) (= "*" (name key))))
-                   (update-in [:by-id key] (fnil conj []) @h)))))
-    @h))
+(def ^:private next-client
+  "The handlers that were registered before there was a client: the next one's."
+  (atom {:handlers (handlers/table)}))
 
-(defn- handler-key [what]
-  (let [id (if (map? what) (:event-id what :*) what)]
-    (when-not (and (keyword? id) (or (= :* id) (namespace id)))
-      (throw (ex-info (str "sente-lite: on!: " (pr-str id) " is no event id; expected :namespace/name, :namespace/* or :*")
-                      {:category :incorrect :code :sente-lite/bad-event :given id :expected ":namespace/name, :namespace/* or :*"})))
-    id))
-
-(defn- timed!
-  "A handler of on!'s map. `late` is called when its time has passed, `dropped`
-  when off! has ended it before."
-  ([c key what f late] (timed! c key what f late nil))
-  ([c key {:keys [pred once? timeout-ms]} f late dropped]
-   (let [done   (atom false)
-         cancel (atom nil)
-         h      (register! c key {:pred pred :once? once? :done done :dropped dropped
-                                  :cancel (fn [] (when-let [f @cancel] (f)))} f)]
-     (when timeout-ms
-       (reset! cancel ((:after (:platform c)) timeout-ms
-                       (fn []
-                         (when (compare-and-set! done false true)
-                           (client/remove-handler! c h)
-                           (when late (late)))))))
-     h)))
+(defn- listener
+  "Whose handlers on! and off! work on, where no client is given."
+  []
+  (or @current @next-client))
 
 (defn on!
   "Calls (f msg) for each event with this id; :chat/* is all of a namespace, :*
-  everything. Returns the handler, for off!.
+  everything. Returns the handler, for off!. Before the first client there is it
+  is the next one's, so that nothing is missed.
 
   msg is {:event [id data], :id, :data, :uid (who sent it, of a handler or
   owner), :client-id, :reply! (fn [value]), :?reply-fn (the same, nil where
@@ -157,27 +134,25 @@
 
       (on! :chat/msg (fn [{:keys [data uid]}] (println uid \"says\" (:text data))))
       (on! {:event-id :job/done :once? true :timeout-ms 50} (fn [msg] (:data msg)))"
-  ([what f] (on! @current what f))
+  ([what f] (on! (listener) what f))
   ([c what f]
-   (when (client/client? c)
-     (let [key (handler-key what)]
-       (if (map? what)
-         (timed! c key what f (when-let [t (:on-timeout what)] #(client/later! c [key] t)))
-         (register! c key nil f))))))
+   (when c
+     (let [key (handlers/key-of what)]
+       (cond
+         (not (map? what)) (handlers/add! c key nil f)
+         (client/client? c) (handlers/add-timed! c key what f (when-let [t (:on-timeout what)] #(client/later! c [key] t)) nil)
+         :else (throw (ex-info "sente-lite: on!: before start! and connect! there is no clock for a handler that ends; expected an event id"
+                               {:category :incorrect :code :sente-lite/no-client :given what :expected "an event id, or a client first"})))))))
 
 (defn off!
   "Ends a handler that on! has returned, or all of an event's.
 
       (off! (on! :chat/msg identity))
       (off! :chat/msg)"
-  ([what] (off! @current what))
+  ([what] (off! (listener) what))
   ([c what]
-   (when (client/client? c)
-     (run! (fn [h]
-             (client/remove-handler! c h)
-             (when-let [dropped (:dropped h)] (dropped)))
-           (if (map? what) [what] (get-in @(:handlers c) [:by-id what])))
-     nil)))
+   (when c (handlers/drop! c what))
+   nil))
 
 (defn take!
   "A promise of the next msg of an event; :chsk/timeout where none comes in time,
@@ -191,22 +166,18 @@
    (if-not (client/client? c)
      (settled c :chsk/closed)
      (let [{:keys [promise deliver]} ((:promise (:platform c)))]
-       (timed! c (handler-key what)
-               {:pred pred :once? true :timeout-ms (or timeout-ms (:call-timeout-ms (:options c)))}
-               deliver #(deliver :chsk/timeout) #(deliver :chsk/closed))
+       (handlers/add-timed! c (handlers/key-of what)
+                            {:pred pred :once? true :timeout-ms (or timeout-ms (:call-timeout-ms (:options c)))}
+                            deliver #(deliver :chsk/timeout) #(deliver :chsk/closed))
        promise))))
 
 (defn handler-count
   "How many handlers on! has registered, of one event or in all.
 
       (handler-count :chat/msg)"
-  ([] (handler-count @current nil))
-  ([what] (if (client-arg? what) (handler-count what nil) (handler-count @current what)))
-  ([c what]
-   (if (client/client? c)
-     (let [t (:by-id @(:handlers c))]
-       (if what (count (get t what)) (reduce + 0 (map count (vals t)))))
-     0)))
+  ([] (handler-count (listener) nil))
+  ([what] (if (client-arg? what) (handler-count what nil) (handler-count (listener) what)))
+  ([c what] (if c (handlers/size c what) 0)))
 
 ;; Out.
 
@@ -316,11 +287,7 @@
     (cond
       (or (nil? c) (= :closed (:phase @(:state c)))) (settled c :chsk/closed)
       uid   (ask! c [:sente-lite/flush {:to uid :timeout-ms ms}] {:timeout-ms ms})
-      :else (let [{:keys [promise deliver]} ((:promise (:platform c)))
-                  cancel ((:after (:platform c)) ms #(deliver :chsk/timeout))]
-              (client/when-written! c (fn [v] (cancel) (deliver v)))
-              (when-let [l @(:link c)] ((:wake! l) true))
-              promise))))
+      :else (life/flush! c ms))))
 
 ;; Channels.
 
@@ -334,7 +301,7 @@
   ([c channel f]
    (when (client/client? c)
      (wire/text channel)
-     (when f (swap! (:handlers c) update-in [:subs channel] (fnil conj []) f))
+     (when f (handlers/join! c channel f))
      (client/input! c [:subscribe channel])
      {:status (if (= :open (:phase @(:state c))) :ok :queued)})))
 
@@ -345,7 +312,7 @@
   ([channel] (unsubscribe! @current channel))
   ([c channel]
    (when (client/client? c)
-     (swap! (:handlers c) update :subs dissoc channel)
+     (handlers/leave! c channel)
      (client/input! c [:unsubscribe channel])
      {:status :ok})))
 
@@ -361,25 +328,13 @@
 
 ;; Who is there.
 
-(defn- view
-  "Sente's connected-uids, with counts: {:any #{uid} :ws #{uid} … :peers {client-id peer} :counts {uid n}}."
-  [peers]
-  (let [all (vals peers)]
-    (merge (reduce (fn [m p] (update m (:transport p) (fnil conj #{}) (:uid p))) {} all)
-           {:any    (into #{} (map :uid) all)
-            :peers  peers
-            :counts (frequencies (map :uid all))})))
-
-(defn- add-peer [v {:keys [client-id] :as p}] (view (assoc (:peers v) client-id p)))
-(defn- drop-peer [v {:keys [client-id]}] (view (dissoc (:peers v) client-id)))
-
 (defn connected-uids
   "An atom of who is connected, for the handler, in Sente's form: {:any #{uid}
   :ws #{uid} :unix #{uid} … :counts {uid peers} :peers {client-id peer}}. Watch it.
 
       (connected-uids)"
   ([] (connected-uids @current))
-  ([c] (if (client/client? c) (:connected c) (atom {:any #{}}))))
+  ([c] (if (client/client? c) (:connected c) (atom (handlers/view {})))))
 
 (defn connected
   "The value of connected-uids now.
@@ -445,9 +400,11 @@
     msg))
 
 (defn- make! [what platform target opts]
-  (let [c (client/make platform target opts
-                       {:fallback handle-event :send-fn send! :nobody (view {}) :add-peer add-peer :drop-peer drop-peer
-                        :on-message (on-message-of what)})]
+  (let [before @next-client
+        c      (client/make platform target opts
+                            {:handlers (:handlers before) :fallback handle-event :send-fn send!
+                             :on-message (on-message-of what)})]
+    (reset! next-client {:handlers (handlers/table)})
     (reset! current c)
     c))
 
@@ -467,26 +424,9 @@
          opts     (options/check :connect given)
          platform (or (:platform opts) (host/platform))
          target   ((:target platform) opts)
-         opts     (assoc opts :heartbeat? (:heartbeat? target)
-                         :hello (when (:hello? target)
-                                  (merge {:bundle true}
-                                         (when (:handler? opts) {:handler true})
-                                         (when-let [t (:token target)] {:auth t}))))
-         c        (make! :connect platform target opts)]
+         c        (make! :connect platform target (life/connect-options opts target))]
      (client/open! c)
      c)))
-
-(defn- start-result
-  "What start! returns: the client with Sente's keys."
-  [c]
-  (let [listen (get-in @(:state c) [:ready :listen])
-        url    (first (filter #(re-find #"^http" %) listen))]
-    (assoc c :listen listen :url url
-           :port (some-> url (->> (re-find #"^https?://[^/]*:(\d+)")) second parse-long)
-           :uid (:uid @(:state c))
-           :send! (partial send-to-client! c) :send-fn (partial send-to-client! c)
-           :broadcast! (partial broadcast! c)
-           :connected-uids (:connected c))))
 
 (declare stop!)
 
@@ -494,15 +434,14 @@
   "What to do with the outcome of the first try."
   [c outcome]
   (if (= :ok (:status outcome))
-    (let [started (start-result c)]
+    (let [begun   (life/begun c)
+          started (assoc begun :send! (partial send-to-client! begun) :send-fn (partial send-to-client! begun)
+                         :broadcast! (partial broadcast! begun))]
       (reset! current started)
       (when (and (:open? (:options c)) (:url started)) (host/browse! (:url started)))
       started)
-    (let [e (or (wire/error-map (:error outcome))
-                {:category :unavailable :code :sente-lite/no-sidecar
-                 :message (str "the sidecar was not ready within " (:start-timeout-ms (:options c)) " ms")})]
-      (stop! c)
-      (throw (ex-info (str "sente-lite: " (:message e) (when (:hint e) (str " (" (:hint e) ")"))) e)))))
+    (do (stop! c)
+        (life/not-begun c outcome))))
 
 (defn start!
   "Spawns a sidecar and becomes its handler: what pages and programs send comes to
@@ -519,14 +458,7 @@
    (let [opts     (options/check :start options)
          platform (or (:platform opts) (host/platform))
          target   ((:spawn platform) opts)
-         listen   (or (:listen opts) (when (:port opts) [(str "http://" (:host opts) ":" (:port opts))]) [])
-         config   (cond-> (merge {:listen (vec listen)} (:config opts))
-                    (:static opts) (assoc :static ((:absolute platform identity) (:static opts)))
-                    (and (:moved? target) (nil? (:static opts)) ((:exists? platform) "public"))
-                    (assoc :static ((:absolute platform) "public")))
-         opts     (merge {:max-tries 5} opts {:hello {:bundle true :config config} :first-must? true
-                                              :connect-timeout-ms (:start-timeout-ms opts)})
-         c        (make! :start platform target opts)]
+         c        (make! :start platform target (life/start-options opts target platform))]
      (client/open! c)
      ((:after-ready platform) c #(started! c %)))))
 
@@ -538,24 +470,7 @@
       (stop!)"
   ([] (stop! @current))
   ([c]
-   (if-not (client/client? c)
-     (settled c closed)
-     (let [{:keys [promise deliver]} ((:promise (:platform c)))
-           end (fn [_]
-                 (client/until-ended! c #(client/input! c [:stop]) #(deliver closed))
-                 ((:close! (:lane c))))]
-       (if (and (= :open (:phase @(:state c))) @(:link c))
-         (let [late (atom nil)
-               once (atom false)
-               end  (fn [v]
-                      (when (compare-and-set! once false true)
-                        (when-let [cancel @late] (cancel))
-                        (end v)))]
-           (reset! late ((:after (:platform c)) 2000 #(end nil)))
-           (client/when-written! c end)
-           (when-let [l @(:link c)] ((:wake! l) true)))
-         (end nil))
-       promise))))
+   (if (client/client? c) (life/stop! c) (settled c closed))))
 
 (defn wait!
   "Blocks until the client is closed for good, so that a script lives on:
@@ -573,15 +488,7 @@
       (reconnect!)"
   ([] (reconnect! @current))
   ([c]
-   (when (client/client? c)
-     (client/until-ended! c
-                          (fn []
-                            (when-let [l @(:link c)] ((:close! l) 1000 "reconnect"))
-                            (client/input! c [:lost {:code 1006 :reason "reconnect"} ((:now (:platform c))) 0]))
-                          (fn []
-                            (client/input! c [:wake ((:now (:platform c))) :reconnect])
-                            (client/input! c [:connect ((:now (:platform c)))])))
-     {:status :ok})))
+   (when (client/client? c) (life/reconnect! c))))
 
 (defn after!
   "Calls f in ms milliseconds, where handlers run, by the client's clock: in a

@@ -1,0 +1,94 @@
+(ns sente-lite.life
+  "How clients begin and end: what core's connect!, start!, stop! and reconnect!
+  do."
+  {:no-doc true}
+  (:require [sente-lite.client :as client]
+            [sente-lite.wire :as wire]))
+
+(def closed {:status :closed :queue-size 0})
+
+(defn- wake! [c] (when-let [l @(:link c)] ((:wake! l) true)))
+
+(defn connect-options
+  "Those of connect! with the hello that they and the target ask for."
+  [opts target]
+  (assoc opts :heartbeat? (:heartbeat? target)
+         :hello (when (:hello? target)
+                  (merge {:bundle true}
+                         (when (:handler? opts) {:handler true})
+                         (when-let [t (:token target)] {:auth t})))))
+
+(defn start-options
+  "Those of start! with the hello that carries the sidecar's configuration."
+  [opts target platform]
+  (let [listen (or (:listen opts) (when (:port opts) [(str "http://" (:host opts) ":" (:port opts))]) [])
+        config (cond-> (merge {:listen (vec listen)} (:config opts))
+                 (:static opts) (assoc :static ((:absolute platform identity) (:static opts)))
+                 (and (:moved? target) (nil? (:static opts)) ((:exists? platform) "public"))
+                 (assoc :static ((:absolute platform) "public")))]
+    (merge {:max-tries 5} opts {:hello {:bundle true :config config} :first-must? true
+                                :connect-timeout-ms (:start-timeout-ms opts)})))
+
+(defn begun
+  "A started client with the keys that Sente's server has."
+  [c]
+  (let [listen (get-in @(:state c) [:ready :listen])
+        url    (first (filter #(re-find #"^http" %) listen))]
+    (assoc c :listen listen :url url
+           :port (when url (parse-long (second (re-find #":(\d+)$" url))))
+           :uid (:uid @(:state c))
+           :connected-uids (:connected c))))
+
+(defn not-begun
+  "Throws what start! failed by."
+  [c outcome]
+  (let [e (or (wire/error-map (:error outcome))
+              {:category :unavailable :code :sente-lite/no-sidecar
+               :message (str "the sidecar was not ready within " (:start-timeout-ms (:options c)) " ms")})]
+    (throw (ex-info (str "sente-lite: " (:message e) (when (:hint e) (str " (" (:hint e) ")"))) e))))
+
+(defn flush!
+  "A promise of {:status :ok} once what waits has been written."
+  [c ms]
+  (let [{:keys [promise deliver]} ((:promise (:platform c)))
+        cancel ((:after (:platform c)) ms #(deliver :chsk/timeout))]
+    (client/when-written! c (fn [v] (cancel) (deliver v)))
+    (wake! c)
+    promise))
+
+(def ^:private flush-ms
+  "The longest that the end of a client waits for what it has to say."
+  2000)
+
+(defn stop!
+  "Writes what waits, closes the link, ends a sidecar of ours. A promise of closed."
+  [c]
+  (let [{:keys [promise deliver]} ((:promise (:platform c)))
+        end (fn []
+              (client/until-ended! c #(client/input! c [:stop]) #(deliver closed))
+              ((:close! (:lane c))))]
+    (if (and (= :open (:phase @(:state c))) @(:link c))
+      (let [late (atom nil)
+            once (atom false)
+            end  (fn [_]
+                   (when (compare-and-set! once false true)
+                     (when-let [cancel @late] (cancel))
+                     (end)))]
+        (reset! late ((:after (:platform c)) flush-ms #(end nil)))
+        (client/when-written! c end)
+        (wake! c))
+      (end))
+    promise))
+
+(defn reconnect!
+  "Opens the link anew, whatever its state."
+  [c]
+  (let [{:keys [now]} (:platform c)]
+    (client/until-ended! c
+                         (fn []
+                           (when-let [l @(:link c)] ((:close! l) 1000 "reconnect"))
+                           (client/input! c [:lost {:code 1006 :reason "reconnect"} (now) 0]))
+                         (fn []
+                           (client/input! c [:wake (now) :reconnect])
+                           (client/input! c [:connect (now)])))
+    {:status :ok}))
