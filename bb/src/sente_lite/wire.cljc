@@ -69,8 +69,11 @@
 (def ^:private most-names 4096)
 (def ^:private names (atom #{}))
 
-(defn- plain-with [names]
-  (some-fn (some-fn string? number? boolean?) (some-fn nil? names uuid?)))
+(defn- plain-with
+  "A set must only be asked about names: to ask is to hash, and a sequence may
+  have no end."
+  [names]
+  (some-fn (some-fn string? number? boolean?) (some-fn nil? (every-pred ident? names) uuid?)))
 
 (def ^:private plain? (atom (plain-with #{})))
 
