@@ -91,6 +91,10 @@ func (o *outbox) queue(m queued, fl *flusher) (Status, int, error) {
 			return StatusBackpressure, o.q.events, nil
 		}
 	}
+	if m.kind == kindAnswer && o.gated && !o.writing {
+		o.aside(m.Message)
+		return StatusOK, o.q.events, nil
+	}
 	if m.kind == kindAnswer && o.unread(len(m.Data)) {
 		why := Reason{CloseOverloaded, "you do not read your answers"}
 		o.closing.Store(&why)
@@ -164,7 +168,7 @@ func (o *outbox) write() {
 func (o *outbox) drain(wait bool) {
 	batch := batches.Get().(*[]Message)
 	defer batches.Put(batch)
-	for {
+	for !o.gated {
 		var w written
 		*batch = o.q.take((*batch)[:0], &w)
 		if len(*batch) == 0 {

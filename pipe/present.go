@@ -1,6 +1,9 @@
 package pipe
 
-import "fmt"
+import (
+	"fmt"
+	"slices"
+)
 
 // arrive makes a peer of who is one before its first value: it gets its names and
 // a place in the hub, and the handler hears of it.
@@ -52,15 +55,33 @@ func (s *Session) answerFirst(hello Hello, packer Packer) error {
 	return nil
 }
 
+// aside writes an answer to a peer whose first value was none, past everything
+// that still waits for one. The lock is held, and let go meanwhile.
+func (o *outbox) aside(m Message) {
+	o.writing = true
+	o.mu.Unlock()
+	done, err := o.conn.Write([]Message{m})
+	o.mu.Lock()
+	if err == nil && !done {
+		if o.hub.goroutine(func() { o.rest(written{}) }) {
+			return
+		}
+		err = errGone
+	}
+	if o.wrote(written{}, err) {
+		o.idle()
+	}
+}
+
 // repack turns what waits for a peer, EDN so far, into another form. What that
 // cannot carry is left out and counted. The lock is held.
 func (o *outbox) repack(packer Packer) {
 	if packer == EDN {
 		return
 	}
-	waited := o.q
+	waited := slices.Clone(o.q.items[o.q.head:])
 	o.q = queue{}
-	for _, m := range waited.items[waited.head:] {
+	for _, m := range waited {
 		size := len(m.Data)
 		p := &packet{edn: m.Data}
 		msg, err := p.in(packer)

@@ -225,7 +225,7 @@ func (s *sidecar) stop() {
 	ctx, cancel := context.WithTimeout(context.Background(), wait)
 	defer cancel()
 	if err := s.hub.Shutdown(ctx); err != nil {
-		s.Logger.Warn("some peers did not take what was queued for them", "within", wait)
+		s.Logger.Warn("some peers did not end, or did not take what was queued for them", "within", wait)
 	}
 	s.programs.Wait()
 }
