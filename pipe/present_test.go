@@ -228,17 +228,17 @@ func TestNames(t *testing.T) {
 
 		o := join(t, h, "owner", asOwner, "[:sente-lite/hello {}]", false)
 		defer o.leave()
-		for ask, want := range map[string]string{
-			`[[:sente-lite/send {:to "late" :event [:x/y]}] "c"]`:             `[:chsk/reply "c" [:sente-lite/error {:category :unavailable …:retry? true}]]`,
-			`[[:sente-lite/send {:to "nobody" :event [:x/y]}] "c"]`:           `[:chsk/reply "c" [:sente-lite/error {:category :not-found …}]]`,
-			`[[:sente-lite/send {:to #{"late" "nobody"} :event [:x/y]}] "c"]`: `[:chsk/reply "c" {:status :ok :queue-size 0 :peers 0}]`,
-			`[[:sente-lite/kick {:to "late" :reason "so"}] "c"]`:              `[:chsk/reply "c" {:peers 3}]`,
-			`[[:sente-lite/kick {:to "nobody"}] "c"]`:                         `[:chsk/reply "c" [:sente-lite/error {:category :not-found …}]]`,
-			`[[:sente-lite/spawn {:command ["x"]}] "c"]`:                      `[:chsk/reply "c" [:sente-lite/error {:category :unsupported :code :sente-lite/no-spawn …}]]`,
-			`[[:sente-lite/send {:to "job/bob" :event [:from/owner]}] "c"]`:   `[:chsk/reply "c" {:status :ok …}]`,
+		for _, c := range [][2]string{
+			{`[[:sente-lite/send {:to "late" :event [:x/y]}] "c"]`, `[:chsk/reply "c" [:sente-lite/error {:category :unavailable …:retry? true}]]`},
+			{`[[:sente-lite/send {:to "nobody" :event [:x/y]}] "c"]`, `[:chsk/reply "c" [:sente-lite/error {:category :not-found …}]]`},
+			{`[[:sente-lite/send {:to #{"late" "nobody"} :event [:x/y]}] "c"]`, `[:chsk/reply "c" {:status :ok :queue-size 0 :peers 0}]`},
+			{`[[:sente-lite/kick {:to "late" :reason "so"}] "c"]`, `[:chsk/reply "c" {:peers 3}]`},
+			{`[[:sente-lite/kick {:to "nobody"}] "c"]`, `[:chsk/reply "c" [:sente-lite/error {:category :not-found …}]]`},
+			{`[[:sente-lite/spawn {:command ["x"]}] "c"]`, `[:chsk/reply "c" [:sente-lite/error {:category :unsupported :code :sente-lite/no-spawn …}]]`},
+			{`[[:sente-lite/send {:to "job/bob" :event [:from/owner]}] "c"]`, `[:chsk/reply "c" {:status :ok …}]`},
 		} {
-			o.send(t, ask)
-			expect(t, o, want)
+			o.send(t, c[0])
+			expect(t, o, c[1])
 		}
 		b2.leave()
 		synctest.Wait()

@@ -30,6 +30,7 @@ type Host struct {
 	own      sync.WaitGroup
 	stopping chan struct{} // closed by Stop
 	deadline time.Time     // when all must have ended; set before stopping is closed
+	hello    time.Duration // helloTime; tests have less
 	once     sync.Once     // the shortcoming is told
 
 	mu      sync.Mutex
@@ -45,7 +46,7 @@ func New(cfg Config) *Host {
 	if cfg.Log == nil {
 		cfg.Log = slog.New(slog.DiscardHandler)
 	}
-	return &Host{cfg: cfg, stopping: make(chan struct{}), units: map[string]*unit{}, groups: map[string]*group{}}
+	return &Host{cfg: cfg, stopping: make(chan struct{}), hello: helloTime, units: map[string]*unit{}, groups: map[string]*group{}}
 }
 
 // maxUID is how long a uid may be.

@@ -85,7 +85,7 @@ func (r *run) see() {
 	u := r.u
 	var hello <-chan time.Time
 	if u.spec.Dialect == "" {
-		t := time.NewTimer(helloTime)
+		t := time.NewTimer(u.h.hello)
 		defer t.Stop()
 		hello = t.C
 	}

@@ -112,10 +112,10 @@ func is(closed <-chan struct{}) bool {
 // noHello reports a program that has said nothing yet.
 func (u *unit) noHello() {
 	e := &pipe.Error{Category: pipe.Unavailable, Code: "no-hello",
-		Msg:  fmt.Sprintf("%q has said nothing for %v; what is sent to it waits for its first value", u.uid, helloTime),
+		Msg:  fmt.Sprintf("%q has said nothing for %v; what is sent to it waits for its first value", u.uid, u.h.hello),
 		Hint: "a program that only listens needs :dialect :text, :frames or :lines",
 		Data: string(pipe.AppendString([]byte("{:uid "), u.uid)) + "}"}
-	u.h.cfg.Log.Warn("a program has said nothing yet", "child", u.uid, "for", helloTime)
+	u.h.cfg.Log.Warn("a program has said nothing yet", "child", u.uid, "for", u.h.hello)
 	u.h.cfg.Hub().Report("", e)
 }
 
