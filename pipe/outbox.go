@@ -69,8 +69,9 @@ func (o *outbox) put(p *packet, fl *flusher) (Status, int, error) {
 			o.mu.Unlock()
 			continue
 		}
-		defer o.mu.Unlock()
-		return o.queue(queued{msg, p.kind}, fl)
+		status, size, err := o.queue(queued{msg, p.kind}, fl)
+		o.mu.Unlock()
+		return status, size, err
 	}
 }
 

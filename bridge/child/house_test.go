@@ -290,3 +290,15 @@ func (h *house) logged(want string) string {
 		}
 	}
 }
+
+// testBinary is this test as a program: see act.
+var testBinary = os.Args[0]
+
+func readFile(t *testing.T, name string) string {
+	t.Helper()
+	b, err := os.ReadFile(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(b)
+}

@@ -20,8 +20,13 @@ type ExecOptions struct {
 	CloseWait time.Duration
 }
 
+// execWriteTimeout is that of a zero ExecOptions: a program that is busy may take
+// nothing for long. What waits for it is bounded, and its end ends a write.
+const execWriteTimeout = 24 * time.Hour
+
 // Exec makes a Conn of our ends of a program's stdout and stdin, which it owns
-// from then on. Close ends its stdin first, and keeps its stdout until that ends.
+// from then on. Close ends its stdin first, and keeps its stdout until that ends;
+// so does a write that has failed.
 //
 // gone tells the Conn that the program's process has ended, while somebody else
 // may hold its pipes: what has arrived is read, then Read returns io.EOF.
@@ -32,6 +37,9 @@ func Exec(stdout, stdin *os.File, o ExecOptions) (c pipe.Conn, gone func(), err 
 	}
 	o.Info.Transport = "exec"
 	o.closeWait = o.CloseWait
+	if o.WriteTimeout <= 0 {
+		o.WriteTimeout = execWriteTimeout
+	}
 	s := newStream()
 	s.shows = true
 	var codec codec = s
