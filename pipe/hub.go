@@ -156,14 +156,17 @@ func (h *Hub) Serves(c Conn, ended func(error)) bool {
 
 // Join is Attach for a Conn whose other side is Present: once it has returned,
 // that is a peer. leave closes it as a kick does, once what is queued for it has
-// been written.
-func (h *Hub) Join(c Conn) (leave func(Reason), ok bool) {
-	s, begun := newSession(h, c), make(chan struct{})
-	if !h.life.run(func() { s.run(func() { close(begun) }) }, true) {
-		return nil, false
+// been written; left is closed once the handler has been told that it has gone.
+func (h *Hub) Join(c Conn) (leave func(Reason), left <-chan struct{}, ok bool) {
+	s, begun, ended := newSession(h, c), make(chan struct{}), make(chan struct{})
+	ok = h.life.run(func() {
+		defer close(ended)
+		s.run(func() { close(begun) })
+	}, true)
+	if ok {
+		<-begun
 	}
-	<-begun
-	return s.shut, true
+	return s.shut, ended, ok
 }
 
 // Run runs a Session on c until c ends, and returns why.

@@ -20,7 +20,7 @@ func present(t *testing.T, h *pipe.Hub, uid string, text bool, change func(*pipe
 		change(&info)
 	}
 	c, s := transport.Mem(transport.MemOptions{Server: info, Text: text})
-	leave, ok := h.Join(s)
+	leave, _, ok := h.Join(s)
 	if !ok {
 		t.Fatal("the hub takes no more")
 	}

@@ -155,12 +155,13 @@ func (h *Host) run(u *unit) (*run, *pipe.Error) {
 	if bad != nil {
 		return nil, bad
 	}
-	leave, ok := h.cfg.Hub().Join(r.conn)
+	leave, left, ok := h.cfg.Hub().Join(r.conn)
 	if !ok {
+		left, leave = r.over, func(pipe.Reason) {}
 		r.conn.Close(pipe.Reason{Code: pipe.CloseShutdown, Text: "shutdown"})
 		h.own.Go(r.drain)
-		leave = func(pipe.Reason) {}
 	}
+	r.left = left
 	h.mu.Lock()
 	u.leave, u.absent = leave, starting(u.uid)
 	why := u.dismissed

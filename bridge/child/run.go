@@ -33,6 +33,8 @@ type run struct {
 	spoken atomic.Bool // it has said something
 	read   atomic.Bool // its stdout has ended
 
+	left <-chan struct{} // closed once the hub has seen its peer out
+
 	once    sync.Once
 	closing chan struct{} // somebody has closed conn; reason says why
 	reason  pipe.Reason

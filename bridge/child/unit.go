@@ -44,6 +44,7 @@ func (u *unit) supervise(r *run) {
 		if r != nil {
 			<-r.over
 			<-r.p.gone
+			<-r.left
 			how, failed, words = r.how(), r.failed(), r.errs.words()
 			if time.Since(r.began) >= soundTime {
 				wait, failures = firstWait, nil

@@ -121,6 +121,7 @@ func serve(c *cliContext, d defaults, extra func(context.Context, *sidecar) erro
 	defer death.stop()
 	s := newSidecar(c, false)
 	if bad := s.start(d); bad != nil {
+		s.stop()
 		fmt.Fprintf(c.Stderr, "sente-lite: %s\n", bad.Msg)
 		if bad.Hint != "" {
 			fmt.Fprintf(c.Stderr, "  %s\n", bad.Hint)
