@@ -3,12 +3,15 @@
 package child
 
 import (
+	"bufio"
 	"bytes"
+	"encoding/binary"
 	"fmt"
 	"io"
 	"log/slog"
 	"os"
 	"regexp"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -41,24 +44,33 @@ func TestMain(m *testing.M) {
 // act is a program for tests, in Go.
 func act(role string) int {
 	switch role {
-	case "echo": // frames: says hello, and answers every call by its event
-		c := func(b []byte) {
-			os.Stdout.Write(append([]byte{byte(len(b) >> 24), byte(len(b) >> 16), byte(len(b) >> 8), byte(len(b))}, b...))
-		}
-		c([]byte("[:sente-lite/hello {}]"))
-		head := make([]byte, 4)
+	case "echo": // says hello, and answers every call by its event
+		f := newFramer(os.Stdin, os.Stdout)
+		f.write([]byte("[:sente-lite/hello {}]"))
 		for {
-			if _, err := io.ReadFull(os.Stdin, head); err != nil {
+			b, err := f.read()
+			if err != nil {
 				return 0
 			}
-			b := make([]byte, int(head[0])<<24|int(head[1])<<16|int(head[2])<<8|int(head[3]))
-			if _, err := io.ReadFull(os.Stdin, b); err != nil {
-				return 1
-			}
 			if item, err := pipe.SplitValue(b); err == nil && item.Shape == pipe.ShapeCall {
-				c(fmt.Appendf(nil, "[:chsk/reply %s %s]", item.Call, item.Event))
+				f.write(fmt.Appendf(nil, "[:chsk/reply %s %s]", item.Call, item.Event))
 			}
 		}
+	case "ask": // asks again and again, and then says how long that took
+		f := newFramer(os.Stdin, os.Stdout)
+		f.write([]byte("[:sente-lite/hello {}]"))
+		f.read() // ready
+		n, _ := strconv.Atoi(os.Getenv("CHILD_TEST_N"))
+		began := time.Now()
+		for range n {
+			f.write(question)
+			if _, err := f.read(); err != nil {
+				return 1
+			}
+		}
+		f.write(fmt.Appendf(nil, "[:ask/took %d]", time.Since(began)))
+		f.read()
+		return 0
 	case "flood": // says much on stderr, and answers meanwhile
 		line := bytes.Repeat([]byte("x"), 200)
 		line[199] = '\n'
@@ -72,6 +84,35 @@ func act(role string) int {
 		return 0
 	}
 	return 9
+}
+
+// question is one that the link itself answers.
+var question = []byte(`[[:chsk/ws-ping "` + strings.Repeat("x", 100) + `"] "c"]`)
+
+// A framer speaks frames as any bare program would.
+type framer struct {
+	r    *bufio.Reader
+	w    io.Writer
+	b, o []byte
+}
+
+func newFramer(r io.Reader, w io.Writer) *framer {
+	return &framer{r: bufio.NewReader(r), w: w, b: make([]byte, 1<<16)}
+}
+
+func (f *framer) write(v []byte) error {
+	f.o = append(binary.BigEndian.AppendUint32(f.o[:0], uint32(len(v))), v...)
+	_, err := f.w.Write(f.o)
+	return err
+}
+
+func (f *framer) read() ([]byte, error) {
+	if _, err := io.ReadFull(f.r, f.b[:4]); err != nil {
+		return nil, err
+	}
+	v := f.b[:binary.BigEndian.Uint32(f.b)]
+	_, err := io.ReadFull(f.r, v)
+	return v, err
 }
 
 // A house is a hub with programs, and an owner who is the handler.
