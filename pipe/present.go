@@ -1,7 +1,9 @@
 package pipe
 
 import (
+	"context"
 	"fmt"
+	"log/slog"
 	"slices"
 )
 
@@ -108,7 +110,11 @@ func (s *Session) deaf(e *Error) {
 	told := *e
 	told.Msg = fmt.Sprintf("%q: %s", s.uid, e.Msg)
 	told.Data = string(AppendString([]byte("{:uid "), s.uid)) + "}"
-	s.hub.log.Debug("a program has done what cannot be done", "uid", s.uid, "code", e.Code, "error", e.Msg)
+	level := slog.LevelDebug
+	if !s.warned { // once: it may go on like this
+		s.warned, level = true, slog.LevelWarn
+	}
+	s.hub.log.Log(context.Background(), level, "what a program said was refused", "uid", s.uid, "code", e.Code, "error", e.Msg)
 	if e.Event == "" {
 		s.hub.Report("", &told)
 	}

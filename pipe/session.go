@@ -45,6 +45,7 @@ type Session struct {
 	asked      map[uint64]*call    // calls that this peer is to answer; guarded by calls.mu
 	news       backpressure        // what it has been refused
 
+	warned  bool       // of the reading goroutine: see deaf
 	fl      flusher    // of the reading goroutine
 	stamped bool       // lastInput is of this turn
 	aim     []*Session // of the reading goroutine: who an event goes to

@@ -126,9 +126,34 @@ func TestBreaker(t *testing.T) {
 	}
 	o.send(`[[:sente-lite/send {:to "p" :event [:x/y]}] "c"]`)
 	o.expect(`[:chsk/reply "c" [:sente-lite/error {:category :unavailable :code :sente-lite/process-failing …:retry? false …}]]`)
+	// A client is not told how, nor what it said.
+	c := h.join(pipe.Claim{UID: "ann"}, "[:sente-lite/hello {}]")
+	c.send(`[[:msg/send-to-client {:to-uid "p" :message 1}] "c"]`)
+	c.expect(`[:chsk/reply "c" [:sente-lite/error {:category :unavailable :code :sente-lite/process-failing :message "the program does not run right now" :event-id :msg/send-to-client :retry? false}]]`)
 	h.spawn(Spec{Command: []string{"cat"}, UID: "p", Dialect: "lines"})
 	o.send(`[:sente-lite/send {:to "p" :event [:line/in "so"]}]`)
 	o.hear(`[:sente-lite/recv {:uid "p" …:event [:line/out "so"]}]`)
+}
+
+// The uid of a program that was kicked is free, also while it takes its time.
+func TestKickedAndSpawned(t *testing.T) {
+	h := newHouse(t, pipe.Settings{}, nil)
+	o := h.owner
+	_, pid := h.spawn(Spec{Command: sh(`trap "" TERM; echo ready; while :; do sleep 1; done`), UID: "p", Dialect: "lines", Restart: Always, Grace: 200 * time.Millisecond})
+	h.pidsOf("p")
+	o.send(`[[:sente-lite/kick {:to "p"}] "k"]`)
+	o.hear(`[:chsk/reply "k" {:peers 1}]`)
+	o.hear(`[:sente-lite/close {:uid "p" …:code 4504}]`)
+	_, again := h.spawn(Spec{Command: []string{"cat"}, UID: "p", Dialect: "lines"})
+	if !running(pid) {
+		t.Error("it has taken no time")
+	}
+	o.send(`[:sente-lite/send {:to "p" :event [:line/in "hello"]}]`)
+	o.hear(`[:sente-lite/recv {:uid "p" …:event [:line/out "hello"]}]`)
+	dead(t, pid)
+	if !running(again) {
+		t.Error("the other one has ended, too")
+	}
 }
 
 // Policies: what is restarted, and what is not.

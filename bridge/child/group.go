@@ -30,7 +30,7 @@ func (h *Host) User(uid string) {
 	h.mu.Unlock()
 	for _, g := range all {
 		if bad := g.look(uid); bad != nil {
-			h.cfg.Hub().Report(uid, bad)
+			h.cfg.Hub().Report(uid, outside(bad))
 		}
 	}
 }
@@ -94,7 +94,7 @@ func (g *group) start(u *unit) *pipe.Error {
 		h.cfg.Log.Error("a user's program cannot be started", "child", u.uid, "error", bad.Msg)
 		return bad
 	}
-	h.own.Go(func() { u.supervise(r) })
+	h.own.Go(func() { h.supervise(u, r) })
 	return nil
 }
 

@@ -36,6 +36,7 @@ type Host struct {
 	mu      sync.Mutex
 	stopped bool
 	units   map[string]*unit  // by uid
+	all     map[*unit]bool    // also those that are ending, whose uid another may have
 	groups  map[string]*group // by name
 }
 
@@ -46,7 +47,7 @@ func New(cfg Config) *Host {
 	if cfg.Log == nil {
 		cfg.Log = slog.New(slog.DiscardHandler)
 	}
-	return &Host{cfg: cfg, stopping: make(chan struct{}), hello: helloTime, units: map[string]*unit{}, groups: map[string]*group{}}
+	return &Host{cfg: cfg, stopping: make(chan struct{}), hello: helloTime, units: map[string]*unit{}, all: map[*unit]bool{}, groups: map[string]*group{}}
 }
 
 // maxUID is how long a uid may be.
@@ -84,7 +85,9 @@ func (h *Host) Spawn(s Spec) (uid string, pid int, bad *pipe.Error) {
 		h.groups[s.UID] = g
 		h.mu.Unlock()
 		for _, user := range h.cfg.Hub().Users() {
-			g.look(user)
+			if bad := g.look(user); bad != nil {
+				h.cfg.Hub().Report(user, outside(bad))
+			}
 		}
 		return s.UID, 0, nil
 	}
@@ -97,8 +100,18 @@ func (h *Host) Spawn(s Spec) (uid string, pid int, bad *pipe.Error) {
 		h.mu.Unlock()
 		return "", 0, bad
 	}
-	h.own.Go(func() { u.supervise(r) })
+	h.own.Go(func() { h.supervise(u, r) })
 	return u.uid, r.p.pid, nil
+}
+
+func (h *Host) supervise(u *unit, r *run) {
+	h.mu.Lock()
+	h.all[u] = true
+	h.mu.Unlock()
+	u.supervise(r)
+	h.mu.Lock()
+	delete(h.all, u)
+	h.mu.Unlock()
 }
 
 var errStopping = &pipe.Error{Category: pipe.Unavailable, Code: "closed", Msg: "the sidecar is ending: nothing is started any more"}
@@ -139,6 +152,16 @@ func (h *Host) add(s Spec, uid, user string) *unit {
 func starting(uid string) *pipe.Error {
 	return &pipe.Error{Category: pipe.Unavailable, Code: "process-restarting", Retry: true,
 		Msg: fmt.Sprintf("the program %q is just now starting or ending", uid)}
+}
+
+// kicked takes the uid of a program back that is ending for good: another may have
+// it meanwhile.
+func (h *Host) kicked(u *unit) {
+	if u.user == "" {
+		h.mu.Lock()
+		h.forget(u)
+		h.mu.Unlock()
+	}
 }
 
 // forget takes a unit's uid back. The lock is held.
@@ -225,13 +248,25 @@ func (h *Host) Find(name, user string) (string, *pipe.Error) {
 	h.mu.Lock()
 	g, u := h.groups[name], h.units[name]
 	h.mu.Unlock()
-	if g != nil {
-		return g.find(user)
-	}
-	if u == nil {
+	switch {
+	case g != nil:
+		uid, absent := g.find(user)
+		return uid, outside(absent)
+	case u == nil:
 		return name, nil
+	case user == "":
+		return name, h.why(u)
 	}
-	return name, h.why(u)
+	return name, outside(h.why(u))
+}
+
+// outside is an error as clients hear it: how a program ended and what it said is
+// not for everybody.
+func outside(e *pipe.Error) *pipe.Error {
+	if e == nil || e.Category != pipe.Unavailable && e.Category != pipe.Fault && e.Code != "no-such-program" && e.Code != "not-executable" && e.Code != "bad-dir" {
+		return e
+	}
+	return &pipe.Error{Category: pipe.Unavailable, Code: e.Code, Retry: e.Retry, Msg: "the program does not run right now"}
 }
 
 func (h *Host) why(u *unit) *pipe.Error {
@@ -283,11 +318,11 @@ func (h *Host) Stop(within time.Duration) {
 	}
 }
 
-// Grace returns the longest grace of the programs that there are.
+// Grace returns the longest grace of the programs that run.
 func (h *Host) Grace() (grace time.Duration) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	for _, u := range h.units {
+	for u := range h.all {
 		grace = max(grace, u.spec.Grace)
 	}
 	return grace

@@ -212,6 +212,9 @@ func (r *run) end(reason pipe.Reason) (first bool) {
 		first = true
 		r.reason = reason
 		close(r.closing)
+		if reason.Code == pipe.CloseKicked {
+			r.u.h.kicked(r.u)
+		}
 	})
 	return first
 }

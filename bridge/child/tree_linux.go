@@ -1,6 +1,7 @@
 package child
 
 import (
+	"math"
 	"os"
 	"strconv"
 	"strings"
@@ -12,8 +13,12 @@ import (
 // shortcoming is what cannot be done here, for the log.
 const shortcoming = ""
 
-// adopt makes us the parent of every orphan beneath us.
-func adopt() { _ = unix.Prctl(unix.PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) } // since Linux 3.4
+// adopt makes us the parent of every orphan beneath us, and keeps what whoever
+// started the sidecar has left open from the program.
+func adopt() {
+	_ = unix.Prctl(unix.PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)                 // since Linux 3.4
+	_ = unix.CloseRange(newsFD+1, math.MaxUint32, unix.CLOSE_RANGE_CLOEXEC) // since Linux 5.11
+}
 
 // programAttr puts the program into a session and process group of its own. It
 // does not outlive its keeper, if somebody kills that.
