@@ -13,7 +13,6 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -120,36 +119,15 @@ type house struct {
 	t     *testing.T
 	hub   *pipe.Hub
 	host  *Host
-	log   *logs
+	log   *pipetest.Text
 	owner *player
-}
-
-// logs is a log that a test reads.
-type logs struct {
-	mu sync.Mutex
-	b  bytes.Buffer
-}
-
-func (l *logs) Write(p []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.Write(p)
-}
-
-func (l *logs) String() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.String()
 }
 
 func newHouse(t *testing.T, s pipe.Settings, change func(*Host)) *house {
 	t.Helper()
 	pipetest.NoLeaks(t)
-	if r, w, err := os.Pipe(); err == nil { // the runtime has two of its own once it polls
-		closeAll(r, w)
-	}
-	before := descriptors(t)
-	h := &house{t: t, log: &logs{}}
+	before := pipetest.Descriptors(t)
+	h := &house{t: t, log: &pipetest.Text{}}
 	h.host = New(Config{
 		Hub:     func() *pipe.Hub { return h.hub },
 		Options: func() transport.Options { return transport.Options{Budget: h.hub} },
@@ -166,7 +144,7 @@ func newHouse(t *testing.T, s pipe.Settings, change func(*Host)) *house {
 		if held := h.hub.Held(); held != 0 {
 			t.Errorf("%d bytes are held", held)
 		}
-		if n := descriptors(t); n > before {
+		if n := pipetest.Descriptors(t); n > before {
 			t.Errorf("%d descriptors are open, %d were", n, before)
 		}
 		if t.Failed() {
@@ -182,15 +160,6 @@ func (h *house) stop(within time.Duration) {
 		h.t.Error(err)
 	}
 	h.host.Wait()
-}
-
-func descriptors(t *testing.T) int {
-	t.Helper()
-	all, err := os.ReadDir("/dev/fd")
-	if err != nil {
-		t.Fatal(err)
-	}
-	return len(all)
 }
 
 // A player is a peer in memory.

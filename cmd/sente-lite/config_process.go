@@ -24,7 +24,7 @@ func (k processesKind) check(r *report, at keyPath, v any) (any, bool) {
 	if !ok {
 		return nil, r.wrong(at, v, k.allowed())
 	}
-	specs := []child.Spec{}
+	var specs []child.Spec
 	seen := map[string]bool{}
 	for _, name := range sortedKeys(m) {
 		uid, isText := name.(string)
