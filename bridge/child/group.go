@@ -52,7 +52,7 @@ func (g *group) look(user string) *pipe.Error {
 			h.mu.Unlock()
 			return bad
 		}
-		u = h.add(g.spec, g.name+"/"+user, user)
+		u = h.add(&unit{uid: g.name + "/" + user, spec: g.spec, of: g, user: user})
 		g.units[user] = u
 		h.mu.Unlock()
 		return g.start(u)
@@ -68,19 +68,25 @@ func (g *group) look(user string) *pipe.Error {
 	return nil
 }
 
-// room is an error if one more process would be one too many. The lock is held.
+// room is an error if one more process would be one too many. Those that take
+// their time to end are counted apart: who comes back at once finds room. The lock
+// is held.
 func (g *group) room() *pipe.Error {
-	n := 0
-	for _, u := range g.units {
-		if !u.over {
-			n++
+	run, end := 0, 0
+	for u := range g.h.all {
+		switch {
+		case u.of != g || u.over && u.dismissed == nil:
+		case u.dismissed != nil:
+			end++
+		default:
+			run++
 		}
 	}
-	if n < g.spec.Max {
+	if max(run, end) < g.spec.Max {
 		return nil
 	}
 	return &pipe.Error{Category: pipe.Busy, Code: "too-many-processes", Retry: true,
-		Msg:  fmt.Sprintf("%d processes of %q run, as many as its :max-processes allows", n, g.name),
+		Msg:  fmt.Sprintf("%d processes of %q run and %d are ending; :max-processes allows %d", run, g.name, end, g.spec.Max),
 		Hint: "try again once another user has gone"}
 }
 
@@ -90,6 +96,7 @@ func (g *group) start(u *unit) *pipe.Error {
 	if bad != nil {
 		h.mu.Lock()
 		u.over, u.absent = true, bad
+		delete(h.all, u)
 		h.mu.Unlock()
 		h.cfg.Log.Error("a user's program cannot be started", "child", u.uid, "error", bad.Msg)
 		return bad

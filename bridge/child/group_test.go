@@ -6,6 +6,7 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/sente-lite/sente-lite/pipe"
 )
@@ -102,4 +103,25 @@ func TestPerUserEnds(t *testing.T) {
 	cb := ann.hear(`[[:is/it "so?"] …]`)[0]
 	ann.send(`[:chsk/reply ` + cb + ` :yes]`)
 	ann.hear(`[:got/it [:chsk/reply "x" :yes]]`)
+}
+
+// However fast users come and go: who takes its time to end is counted.
+func TestPerUserIsBounded(t *testing.T) {
+	h := newHouse(t, pipe.Settings{}, nil)
+	const most = 3
+	h.spawn(Spec{Command: sh(`trap "" TERM; echo here; while :; do sleep 1; done`), UID: "slow", Dialect: "lines", PerUser: true, Max: most, Grace: time.Second})
+	busy := 0
+	for range 3 * most {
+		c := h.join(pipe.Claim{UID: "ann"}, "[:sente-lite/hello {}]")
+		if got := c.next("a line or an error"); strings.Contains(got, ":busy") {
+			busy++
+		} else if got != `[:line/out "here"]` {
+			t.Fatal(got)
+		}
+		c.conn.Close(pipe.Reason{Code: pipe.CloseNormal})
+		h.owner.hear(`[:sente-lite/close {:uid "ann" …}]`)
+	}
+	if n := strings.Count(h.log.String(), "a program has started"); n < most || n > 2*most {
+		t.Errorf("%d programs were started, and %d times there was no room", n, busy)
+	}
 }

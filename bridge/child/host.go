@@ -91,12 +91,13 @@ func (h *Host) Spawn(s Spec) (uid string, pid int, bad *pipe.Error) {
 		}
 		return s.UID, 0, nil
 	}
-	u := h.add(s, s.UID, "")
+	u := h.add(&unit{uid: s.UID, spec: s})
 	h.mu.Unlock()
 	r, bad := h.run(u)
 	if bad != nil {
 		h.mu.Lock()
 		h.forget(u)
+		delete(h.all, u)
 		h.mu.Unlock()
 		return "", 0, bad
 	}
@@ -105,9 +106,6 @@ func (h *Host) Spawn(s Spec) (uid string, pid int, bad *pipe.Error) {
 }
 
 func (h *Host) supervise(u *unit, r *run) {
-	h.mu.Lock()
-	h.all[u] = true
-	h.mu.Unlock()
 	u.supervise(r)
 	h.mu.Lock()
 	delete(h.all, u)
@@ -143,9 +141,9 @@ func (h *Host) taken(uid string) *pipe.Error {
 }
 
 // add makes a unit that is about to run. The lock is held.
-func (h *Host) add(s Spec, uid, user string) *unit {
-	u := &unit{h: h, uid: uid, user: user, spec: s, quit: make(chan struct{}), absent: starting(uid)}
-	h.units[uid] = u
+func (h *Host) add(u *unit) *unit {
+	u.h, u.quit, u.absent = h, make(chan struct{}), starting(u.uid)
+	h.units[u.uid], h.all[u] = u, true
 	return u
 }
 

@@ -22,8 +22,9 @@ const (
 type unit struct {
 	h    *Host
 	uid  string
-	user string // of whom it is the process; "" for everybody's
 	spec Spec
+	of   *group // whose it is one of
+	user string // of whom it is the process there
 
 	quit chan struct{} // closed once it is not to run again
 
