@@ -24,7 +24,8 @@ type Config struct {
 // A Host runs programs. It is the pipe.Names of its hub.
 //
 // Host.mu is not held while the hub is called but for Has and Named, nor while
-// anything is waited for.
+// anything is waited for. Nothing takes it that may be called with a lock of the
+// hub: a Conn's methods.
 type Host struct {
 	cfg      Config
 	own      sync.WaitGroup
@@ -131,7 +132,7 @@ func (h *Host) unique(program string) string {
 
 // taken is a conflict if a program that may still run has a uid. The lock is held.
 func (h *Host) taken(uid string) *pipe.Error {
-	u := h.units[uid]
+	u := h.unit(uid)
 	if h.groups[uid] == nil && (u == nil || u.over && u.user == "") {
 		return nil
 	}
@@ -152,14 +153,14 @@ func starting(uid string) *pipe.Error {
 		Msg: fmt.Sprintf("the program %q is just now starting or ending", uid)}
 }
 
-// kicked takes the uid of a program back that is ending for good: another may have
-// it meanwhile.
-func (h *Host) kicked(u *unit) {
-	if u.user == "" {
-		h.mu.Lock()
-		h.forget(u)
-		h.mu.Unlock()
+// unit returns who has a uid. A program that is ending for good has it no more,
+// and another may have it meanwhile. The lock is held.
+func (h *Host) unit(uid string) *unit {
+	u := h.units[uid]
+	if u != nil && u.of == nil && u.kicked.Load() {
+		return nil
 	}
+	return u
 }
 
 // forget takes a unit's uid back. The lock is held.
@@ -244,7 +245,7 @@ func (h *Host) failing(u *unit, how string, words []string) {
 // Find implements pipe.Names.
 func (h *Host) Find(name, user string) (string, *pipe.Error) {
 	h.mu.Lock()
-	g, u := h.groups[name], h.units[name]
+	g, u := h.groups[name], h.unit(name)
 	h.mu.Unlock()
 	switch {
 	case g != nil:
@@ -277,7 +278,7 @@ func (h *Host) why(u *unit) *pipe.Error {
 func (h *Host) Dismiss(name, reason string) (peers int, known bool) {
 	bye := pipe.Reason{Code: pipe.CloseKicked, Text: reason}
 	h.mu.Lock()
-	g, u := h.groups[name], h.units[name]
+	g, u := h.groups[name], h.unit(name)
 	var leave []func()
 	switch {
 	case g != nil:

@@ -211,10 +211,10 @@ func (r *run) end(reason pipe.Reason) (first bool) {
 	r.once.Do(func() {
 		first = true
 		r.reason = reason
-		close(r.closing)
 		if reason.Code == pipe.CloseKicked {
-			r.u.h.kicked(r.u)
+			r.u.kicked.Store(true)
 		}
+		close(r.closing)
 	})
 	return first
 }

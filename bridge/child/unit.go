@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"strconv"
+	"sync/atomic"
 	"time"
 
 	"github.com/sente-lite/sente-lite/pipe"
@@ -26,7 +27,8 @@ type unit struct {
 	of   *group // whose it is one of
 	user string // of whom it is the process there
 
-	quit chan struct{} // closed once it is not to run again
+	quit   chan struct{} // closed once it is not to run again
+	kicked atomic.Bool   // likewise: its peer was
 
 	// Guarded by Host.mu.
 	leave     func(pipe.Reason) // closes the peer of this run
@@ -94,8 +96,7 @@ func (u *unit) pause(d time.Duration) bool {
 
 // wanted reports whether a unit whose run has ended is to run again.
 func (u *unit) wanted(r *run, failed bool) bool {
-	kicked := is(r.closing) && r.reason.Code == pipe.CloseKicked
-	if kicked || is(u.quit) || is(u.h.stopping) {
+	if u.kicked.Load() || is(u.quit) || is(u.h.stopping) {
 		return false
 	}
 	return u.spec.Restart == Always || u.spec.Restart == OnFailure && failed
