@@ -84,7 +84,8 @@ func (h *Hub) stands(by *Session, to []byte, list []*Session, bad *Error) ([]*Se
 			return append(list, there...), nil
 		}
 		if absent != nil {
-			bad = absent
+			own := *absent // whoever reports it adds to it
+			bad = &own
 		}
 	case KindSet, KindVector:
 		for c := Elements(to); bad == nil; {
