@@ -168,6 +168,42 @@ func TestProcessesOfTheConfiguration(t *testing.T) {
 	p.exits(1, 5*time.Second)
 }
 
+// A program of which every user has a process of its own, from outside: two users,
+// and nobody who answers for them.
+func TestProcessPerUser(t *testing.T) {
+	dir := shortDir(t)
+	file := filepath.Join(dir, "c.edn")
+	if err := os.WriteFile(file, []byte(`{:listen ["tcp://127.0.0.1:0"]
+ :auth {:tokens [{:token "ann's" :uid "ann"} {:token "bob's" :uid "bob"}]}
+ :relay [{:event :line/in :to "sh"}]
+ :processes {:sh {:command ["sh" "-c" "while read -r line; do echo $line from $$; done"] :dialect :lines :mode :per-user}}}`), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	p, addrs := servesIn(t, dir, nil, "--config", file)
+	pids := map[string]int{}
+	for _, user := range []string{"ann", "bob"} {
+		c, _ := greet(t, addrs["tcp"], `{:auth "`+user+`'s"}`)
+		c.say(`[:line/in "hello"]`)
+		m := regexp.MustCompile(`^\[:line/out "hello from (\d+)"\]$`).FindStringSubmatch(c.hear("line/out"))
+		if m == nil {
+			t.Fatal("it hears something else")
+		}
+		pids[user], _ = strconv.Atoi(m[1])
+		if user == "ann" {
+			c.Close()
+		}
+	}
+	eventually(t, "ann's process has gone with her", func() bool { return !alive(pids["ann"]) })
+	if pids["ann"] == pids["bob"] || !alive(pids["bob"]) {
+		t.Errorf("the process ids are %v", pids)
+	}
+	p.signal(syscall.SIGTERM)
+	p.exits(0, 5*time.Second)
+	if alive(pids["bob"]) {
+		t.Error("bob's process runs on")
+	}
+}
+
 func TestProcessesAreRead(t *testing.T) {
 	cfg, err := loadFile(t, "../../testdata/config/good/processes.edn")
 	if err != nil {
