@@ -92,6 +92,14 @@ func (cs *calls) pass(from *Session, cb []byte, life time.Duration, to []*Sessio
 	return failed
 }
 
+// ask is pass for an event as it is.
+func (cs *calls) ask(from *Session, cb, event []byte, life time.Duration, to []*Session) *Error {
+	return cs.pass(from, cb, life, to, func(cb []byte) *packet {
+		b := append(append(make([]byte, 0, len(event)+24), '['), event...)
+		return &packet{edn: append(append(append(b, ' '), cb...), ']')}
+	})
+}
+
 // appendCB appends the hub's cb of a leg, as a string literal.
 func appendCB(dst []byte, id uint64) []byte {
 	if dst == nil {

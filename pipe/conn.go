@@ -88,7 +88,7 @@ func (l Limits) OrDefault() Limits {
 
 // ConnInfo is what a transport knows about a Conn before a message has come.
 type ConnInfo struct {
-	Transport string // "pipe", "unix", "tcp", "ws", "mem"
+	Transport string // "pipe", "exec", "unix", "tcp", "ws", "mem"
 	Remote    string // for logs; never with a query
 	TextOnly  bool   // carries EDN text only; a stream knows after its first Read
 
@@ -104,6 +104,19 @@ type ConnInfo struct {
 	SameUser bool
 	UserID   int // of a Unix peer, for its uid
 	Claim    *Claim
+
+	// Present is set where the other side is a peer before it has said anything,
+	// by its Claim: we have started it. Its first value is its hello all the same,
+	// and answered by ready; a token in it counts for nothing. With Quiet nothing
+	// can be written before that value: what is sent to it waits.
+	Present bool
+	Quiet   bool
+	// Form, if set, is the only form that a Present side knows. It carries events
+	// alone, each as it can: no hello, no ready, no answer of the link's own.
+	Form Packer
+	// User, if set, is the uid whose peers get what a Present side says and no
+	// module takes, as if the handler had sent it.
+	User string
 
 	// Stranger is set for those who may hold little before their hello.
 	Stranger bool

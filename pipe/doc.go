@@ -37,6 +37,13 @@
 // Read is told what to do before it waits, and Write does not wait: together
 // they are what joins frames without a timer.
 //
+// Some are peers before they have said anything, since it was we who started them
+// ([ConnInfo].Present): their queue waits for their first value, and takes the form
+// that this asks for. Some never say hello at all and have a form of their own
+// ([ConnInfo].Form). And a uid may be a name for somebody who comes and goes by our
+// doing, or for a peer of each user's own ([Names]). The hub knows no more of
+// programs than that.
+//
 // # Bounds
 //
 // A peer's queue is bounded in events and bytes; a full one refuses, and the
@@ -45,7 +52,7 @@
 // one budget, partial messages included. Strangers may hold 64 KiB, for 5 s.
 //
 // The files: conn, packer, hello, errors, settings and auth have the vocabulary;
-// hub and life the whole; session, greet, item by item what one peer may do
-// (channel, route, owner, calls); queue, outbox, packet, pressure and heartbeat
+// hub, names and life the whole; session, greet, present, item by item what one
+// peer may do (channel, route, owner, calls); queue, outbox, packet, pressure and heartbeat
 // the way out; scan and edn the text.
 package pipe

@@ -16,6 +16,11 @@ func (s *Session) begin() error {
 	}
 	set := s.hub.settings.Load()
 	lim := set.Flow.Limits()
+	if s.info.Present {
+		s.conn.Limit(lim)
+		s.arrive()
+		return nil
+	}
 	if s.info.Upgraded != nil && !s.mute() {
 		s.conn.Limit(lim)
 		return s.greet(*s.info.Upgraded)
@@ -25,7 +30,7 @@ func (s *Session) begin() error {
 		if bad != nil {
 			return bad
 		}
-		s.packer = packer
+		s.speak(packer)
 	}
 	if s.info.Stranger = s.info.Stranger || s.mute(); s.info.Stranger {
 		lim.Bytes = min(lim.Bytes, strangerBytes)
@@ -57,6 +62,9 @@ func (s *Session) first(i Item) (done bool, err error) {
 		return false, s.greet(Hello{Ours: true})
 	}
 	hello, bad := parseHello(i.Body)
+	if s.info.Present {
+		hello.Auth = ""
+	}
 	var claim *Claim
 	if bad == nil {
 		claim, bad = s.agree(hello)
@@ -166,6 +174,9 @@ func (s *Session) claimed(c *Claim) Role {
 func (s *Session) greet(hello Hello) error {
 	h := s.hub
 	packer, bad := s.pick(hello.Packer)
+	if s.info.Present {
+		return s.answerFirst(hello, packer)
+	}
 	if bad == nil && s.info.Parent && h.cfg.Start != nil {
 		bad = h.cfg.Start(hello)
 	}
@@ -188,30 +199,14 @@ func (s *Session) greet(hello Hello) error {
 		return nil
 	}
 	h.clock.stop(&s.patience)
-	s.hello = hello
-	s.role = s.claimed(s.info.Claim)
-	s.uid = s.name()
-	s.token = randomHex(16)
-	s.clientID = hello.ClientID
-	if s.clientID == "" {
-		s.clientID = randomHex(8)
-	}
-	s.mu.Lock()
-	if s.role == RoleOwner { // what it has been told so far no longer counts
-		s.counted = false
-		h.Give(s.q.bytes)
-	}
-	s.mu.Unlock()
-	s.edn = AppendString([]byte(":uid "), s.uid)
-	s.edn = AppendString(append(s.edn, " :client-id "...), s.clientID)
-	s.info.TextOnly = s.conn.Info().TextOnly
+	s.identify(hello)
 	s.conn.Limit(h.settings.Load().Flow.Limits())
 
 	data := s.welcome(hello)
 	var greeting *packet
 	if s.info.Upgraded != nil {
 		greeting = &packet{edn: fmt.Appendf(nil, "[:chsk/handshake [%s nil %s %t]]", AppendString(nil, s.uid), data, hello.Session == ""), kind: kindControl}
-		s.packer = packer
+		s.speak(packer)
 	} else {
 		greeting = &packet{edn: fmt.Appendf(nil, "[:sente-lite/ready %s]", data), kind: kindOwed}
 	}
@@ -225,11 +220,37 @@ func (s *Session) greet(hello Hello) error {
 	if _, _, err := s.put(greeting, &s.fl); err != nil {
 		return err
 	}
-	s.packer = packer // from the message after
+	s.speak(packer) // from the message after
 	s.conn.Speak(packer)
 	if hd := h.register(s); hd != nil {
 		s.tell(hd, &s.fl)
 	}
+	s.oblige(hello)
+	return nil
+}
+
+// identify gives the session its names, before anybody else can see it.
+func (s *Session) identify(hello Hello) {
+	s.hello = hello
+	s.role = s.claimed(s.info.Claim)
+	s.uid = s.name()
+	s.token = randomHex(16)
+	s.clientID = hello.ClientID
+	if s.clientID == "" {
+		s.clientID = randomHex(8)
+	}
+	s.mu.Lock()
+	if s.role == RoleOwner { // what it has been told so far no longer counts
+		s.counted = false
+		s.hub.Give(s.q.bytes)
+	}
+	s.mu.Unlock()
+	s.edn = AppendString([]byte(":uid "), s.uid)
+	s.edn = AppendString(append(s.edn, " :client-id "...), s.clientID)
+}
+
+// oblige does what a hello asks of who has been greeted.
+func (s *Session) oblige(hello Hello) {
 	if s.info.Heartbeat || hello.Ping {
 		s.probe.start(s)
 	}
@@ -238,11 +259,10 @@ func (s *Session) greet(hello Hello) error {
 		want = *hello.Handler
 	}
 	if want {
-		if bad := h.setHandler(s); bad != nil {
+		if bad := s.hub.setHandler(s); bad != nil {
 			s.refuse(nil, bad)
 		}
 	}
-	return nil
 }
 
 // name makes the uid. No URL and no event sets it.

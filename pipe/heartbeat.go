@@ -49,7 +49,7 @@ func (p *probe) look(s *Session) {
 
 // ping writes a ping ahead of what is queued.
 func (p *probe) ping(s *Session) {
-	msg, err := (&packet{edn: pingEvent}).in(s.packer)
+	msg, err := (&packet{edn: pingEvent}).in(s.speaks())
 	if err != nil {
 		return
 	}

@@ -30,6 +30,11 @@ type HubConfig struct {
 	// Configure handles :sente-lite/configure: the text of an EDN map in, that
 	// of the reply out.
 	Configure func(edn []byte) ([]byte, *Error)
+	// Spawn handles :sente-lite/spawn: the text of its data in, that of the reply
+	// out.
+	Spawn func(edn []byte) ([]byte, *Error)
+	// Names, if set, is asked about uids that nobody has.
+	Names Names
 }
 
 // The Hub knows every peer and routes every event.
@@ -149,11 +154,23 @@ func (h *Hub) Serves(c Conn, ended func(error)) bool {
 	return h.life.run(func() { ended(h.Run(c)) }, true)
 }
 
-// Run runs a Session on c until c ends, and returns why.
-func (h *Hub) Run(c Conn) error {
-	s := newSession(h, c)
-	return s.run()
+// Join is Attach for a Conn whose other side is Present: once it has returned,
+// that is a peer. leave closes it as a kick does, once what is queued for it has
+// been written; left is closed once the handler has been told that it has gone.
+func (h *Hub) Join(c Conn) (leave func(Reason), left <-chan struct{}, ok bool) {
+	s, begun, ended := newSession(h, c), make(chan struct{}), make(chan struct{})
+	ok = h.life.run(func() {
+		defer close(ended)
+		s.run(func() { close(begun) })
+	}, true)
+	if ok {
+		<-begun
+	}
+	return s.shut, ended, ok
 }
+
+// Run runs a Session on c until c ends, and returns why.
+func (h *Hub) Run(c Conn) error { return newSession(h, c).run(nil) }
 
 // Full reports whether another client would be one too many.
 func (h *Hub) Full() bool {

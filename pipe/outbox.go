@@ -23,14 +23,15 @@ const (
 type outbox struct {
 	hub     *Hub
 	conn    Conn
-	packer  Packer
-	counted bool // its bytes count against the hub's total: everyone's but owners'
+	packer  atomic.Pointer[Packer] // see speak
+	counted bool                   // its bytes count against the hub's total: everyone's but owners'
 
 	mu      sync.Mutex
 	q       queue
 	writing bool                   // somebody writes, and will take what is put meanwhile
 	dirty   bool                   // stands in some flusher's list
 	closed  bool                   // nothing more is taken
+	gated   bool                   // nothing is written before the other side's first value
 	closing atomic.Pointer[Reason] // closes once everything is written
 	taken   uint64                 // items that were ever queued, heartbeats aside
 	sent    uint64                 // of them, those that were written
@@ -43,19 +44,40 @@ type outbox struct {
 // lingerTime is how long a peer that is closed has to take what is queued.
 const lingerTime = time.Second
 
-// put queues a packet. The peer's place in fl sees to its writing.
-func (o *outbox) put(p *packet, fl *flusher) (Status, int, error) {
-	msg, err := p.in(o.packer)
-	if err != nil {
-		return "", 0, err
+// speak sets the packer of what is put from now on.
+func (o *outbox) speak(p Packer) {
+	if p == EDN {
+		o.packer.Store(&EDN)
+	} else {
+		o.packer.Store(&p)
 	}
-	return o.queue(queued{msg, p.kind}, fl)
 }
 
-// queue queues a packed message and returns how many events are queued.
+func (o *outbox) speaks() Packer { return *o.packer.Load() }
+
+// put queues a packet. The peer's place in fl sees to its writing. A form that
+// was agreed on while it was packed is the one that counts.
+func (o *outbox) put(p *packet, fl *flusher) (Status, int, error) {
+	for {
+		packer := o.packer.Load()
+		msg, err := p.in(*packer)
+		if err != nil {
+			return "", 0, err
+		}
+		o.mu.Lock()
+		if o.packer.Load() != packer {
+			o.mu.Unlock()
+			continue
+		}
+		status, size, err := o.queue(queued{msg, p.kind}, fl)
+		o.mu.Unlock()
+		return status, size, err
+	}
+}
+
+// queue queues a packed message and returns how many events are queued. The lock
+// is held.
 func (o *outbox) queue(m queued, fl *flusher) (Status, int, error) {
-	o.mu.Lock()
-	defer o.mu.Unlock()
 	if o.closed || o.leaving() {
 		return "", 0, errGone
 	}
@@ -69,6 +91,10 @@ func (o *outbox) queue(m queued, fl *flusher) (Status, int, error) {
 		case o.full(len(m.Data)):
 			return StatusBackpressure, o.q.events, nil
 		}
+	}
+	if m.kind == kindAnswer && o.gated && !o.writing {
+		o.aside(m.Message)
+		return StatusOK, o.q.events, nil
 	}
 	if m.kind == kindAnswer && o.unread(len(m.Data)) {
 		why := Reason{CloseOverloaded, "you do not read your answers"}
@@ -131,7 +157,7 @@ var (
 // lock is held, and let go meanwhile.
 func (o *outbox) write() {
 	o.dirty = false
-	if o.writing || o.closed {
+	if o.writing || o.closed || o.gated {
 		return
 	}
 	o.writing = true
@@ -143,7 +169,7 @@ func (o *outbox) write() {
 func (o *outbox) drain(wait bool) {
 	batch := batches.Get().(*[]Message)
 	defer batches.Put(batch)
-	for {
+	for !o.gated {
 		var w written
 		*batch = o.q.take((*batch)[:0], &w)
 		if len(*batch) == 0 {
@@ -283,6 +309,12 @@ func (o *outbox) shutWithin(r Reason, wait time.Duration) {
 		return
 	}
 	o.closing.Store(&r)
+	if o.gated { // it cannot be told anything
+		o.closed = true
+		o.release(false)
+		o.idle()
+		return
+	}
 	if wait > 0 {
 		o.linger.ring = func() { o.hub.goroutine(func() { o.closeConn(r) }) }
 		o.hub.clock.set(&o.linger, wait)

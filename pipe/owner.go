@@ -15,6 +15,7 @@ var ownerEvents = map[string]func(*Session, Item) *Error{
 	"sente-lite/flush":     (*Session).ownerFlush,
 	"sente-lite/peers":     (*Session).ownerPeers,
 	"sente-lite/kick":      (*Session).ownerKick,
+	"sente-lite/spawn":     (*Session).ownerSpawn,
 	"sente-lite/configure": (*Session).ownerConfigure,
 }
 
@@ -79,7 +80,7 @@ func (s *Session) ownerSend(i Item) *Error {
 	if bad != nil {
 		return bad
 	}
-	list, bad := s.hub.resolve(f[1], f[2], s.aim[:0])
+	list, bad := s.hub.resolve(s, f[1], f[2], s.aim[:0])
 	if bad != nil {
 		return bad
 	}
@@ -103,7 +104,7 @@ func (s *Session) ownerRequest(i Item) *Error {
 	if bad != nil {
 		return bad
 	}
-	list, bad := s.hub.resolve(to, nil, nil)
+	list, bad := s.hub.resolve(s, to, nil, nil)
 	if bad != nil {
 		return bad
 	}
@@ -114,13 +115,15 @@ func (s *Session) ownerRequest(i Item) *Error {
 		}
 	}
 	if len(able) == 0 {
-		return &Error{Category: Unsupported, Code: "cannot-answer",
-			Msg: short(to) + " is a client whose protocol has no replies to requests, so :" + string(name) + " cannot be asked of it", Hint: "send it an event, and let it answer by one"}
+		return cannotAnswer(short(to), name)
 	}
-	return s.hub.calls.pass(s, i.Call, life, able, func(cb []byte) *packet {
-		b := append(append(make([]byte, 0, len(event)+24), '['), event...)
-		return &packet{edn: append(append(append(b, ' '), cb...), ']')}
-	})
+	return s.hub.calls.ask(s, i.Call, event, life, able)
+}
+
+func cannotAnswer(who string, name []byte) *Error {
+	return &Error{Category: Unsupported, Code: "cannot-answer",
+		Msg:  who + " is a client whose protocol has no replies to requests, so :" + string(name) + " cannot be asked of it",
+		Hint: "send it an event, and let it answer by one"}
 }
 
 // timeout reads :timeout-ms, by default the life of a call.
@@ -147,7 +150,7 @@ func (s *Session) ownerFlush(i Item) *Error {
 	if bad != nil {
 		return bad
 	}
-	list, bad := s.hub.resolve(to, nil, nil)
+	list, bad := s.hub.resolve(s, to, nil, nil)
 	if bad != nil {
 		return bad
 	}
@@ -185,7 +188,17 @@ func (s *Session) ownerKick(i Item) *Error {
 		}
 		reason = text
 	}
-	list, bad := s.hub.resolve(to, nil, nil)
+	list, bad := s.hub.resolve(s, to, nil, nil)
+	if names := s.hub.cfg.Names; bad != nil && names != nil && Kind(to) == KindString {
+		if uid, err := Unquote(to); err == nil {
+			if n, known := names.Dismiss(uid, reason); known {
+				if i.Call != nil {
+					s.answer(i.Call, fmt.Appendf(nil, "{:peers %d}", n))
+				}
+				return nil
+			}
+		}
+	}
 	if bad != nil {
 		return bad
 	}
@@ -194,6 +207,24 @@ func (s *Session) ownerKick(i Item) *Error {
 	}
 	for _, t := range list {
 		t.shut(Reason{CloseKicked, reason})
+	}
+	return nil
+}
+
+// ownerSpawn handles :sente-lite/spawn {:command ["bb" "worker.clj"] :uid …}.
+func (s *Session) ownerSpawn(i Item) *Error {
+	if i.Body == nil || Kind(i.Body) != KindMap {
+		return badData(i, `a map with a :command, like {:command ["bb" "worker.clj"] :uid "worker"}`)
+	}
+	if s.hub.cfg.Spawn == nil {
+		return &Error{Category: Unsupported, Code: "no-spawn", Msg: "this sidecar runs no programs"}
+	}
+	reply, bad := s.hub.cfg.Spawn(bytes.Clone(i.Body))
+	if bad != nil {
+		return bad
+	}
+	if i.Call != nil {
+		s.answer(i.Call, reply)
 	}
 	return nil
 }

@@ -70,5 +70,9 @@ func (b *backpressure) say(s, t *Session, n *note, count, size int, fl *flusher)
 	e.Event = n.name
 	e.Count = count
 	e.Data = string(AppendString(fmt.Appendf(nil, "{:status :backpressure :count %d :queue-size %d :uid ", count, size), t.uid)) + "}"
+	if s.info.Form != nil { // it cannot be told
+		s.hub.log.Warn("what a program said was refused", "uid", s.uid, "to", t.uid, "count", count, "queue-size", size)
+		return
+	}
 	s.put(&packet{edn: e.AppendEDN(nil), kind: kindAnswer}, fl)
 }

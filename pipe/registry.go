@@ -11,12 +11,16 @@ import (
 func (h *Hub) register(s *Session) *Session {
 	h.mu.Lock()
 	s.registered = true
+	first := s.role == RoleClient && !h.hasClient(s.uid)
 	h.users[s.uid] = append(h.users[s.uid], s)
 	if s.role == RoleClient {
 		h.clients.Add(1)
 	}
 	hd := h.handler
 	h.mu.Unlock()
+	if first {
+		h.user(s.uid)
+	}
 	h.Stats.Opened.Add(1)
 	h.log.Debug("peer opened", "uid", s.uid, "role", s.role, "transport", s.info.Transport, "remote", s.info.Remote)
 	return hd
@@ -55,7 +59,11 @@ func (h *Hub) unregister(s *Session) {
 	if h.handler == s {
 		h.handler = nil
 	}
+	last := s.role == RoleClient && !h.hasClient(s.uid)
 	h.mu.Unlock()
+	if last {
+		h.user(s.uid)
+	}
 }
 
 // setHandler makes s the one who receives what nobody else takes. It first

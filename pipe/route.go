@@ -10,6 +10,8 @@ import (
 func (h *Hub) route(s *Session, i Item) {
 	hd := h.currentHandler()
 	switch {
+	case s.info.User != "":
+		s.toUser(i)
 	case hd == s:
 		s.reject(i, &Error{Category: NotFound, Code: "no-taker", Event: string(i.Name),
 			Msg:  "nothing takes :" + string(i.Name) + " from the handler: what no module takes goes to the handler, and that is you",
@@ -29,7 +31,7 @@ func (h *Hub) relay(s *Session, i Item) {
 		if !Match(r.Event, string(i.Name)) {
 			continue
 		}
-		to, bad := h.resolve(r.To, nil, s.aim[:0])
+		to, bad := h.resolve(s, r.To, nil, s.aim[:0])
 		if bad != nil {
 			s.reject(i, bad)
 			return
@@ -111,7 +113,7 @@ func (s *Session) sendToClient(i Item) {
 		s.reject(i, forbidden(i, "the :policy of this sidecar does not let clients send to "+short(to)))
 		return
 	}
-	targets, bad := h.resolve(to, nil, s.aim[:0])
+	targets, bad := h.resolve(s, to, nil, s.aim[:0])
 	if bad != nil {
 		bad.Event = string(i.Name)
 		s.reject(i, bad)

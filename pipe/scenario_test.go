@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/http/httptest"
+	"os"
 	"path/filepath"
 	"regexp"
 	"strings"
@@ -43,7 +44,7 @@ type wire struct {
 func wires() []wire {
 	return []wire{
 		{"mem", memWire(false, 0)}, {"mem-text", memWire(true, 0)}, {"mem-torn", memWire(false, 1)},
-		{"unix", listenWire("unix:")}, {"tcp", listenWire("tcp://127.0.0.1:0")}, {"ws", wsWire},
+		{"unix", listenWire("unix:")}, {"tcp", listenWire("tcp://127.0.0.1:0")}, {"exec", execWire}, {"ws", wsWire},
 	}
 }
 
@@ -55,6 +56,30 @@ func memWire(text bool, torn int) func(*testing.T, *pipe.Hub, pipe.Claim, bool) 
 		}
 		return c
 	}
+}
+
+// execWire is that of a program, which takes both ends of its pipes.
+func execWire(t *testing.T, h *pipe.Hub, claim pipe.Claim, _ bool) pipe.Conn {
+	fromStdout, stdout, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	stdin, toStdin, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	s, _, err := transport.Exec(fromStdout, toStdin, transport.ExecOptions{Info: pipe.ConnInfo{Claim: &claim}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	c, _, err := transport.Exec(stdin, stdout, transport.ExecOptions{Dialect: "frames"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !h.Attach(s) {
+		t.Fatal("the hub takes no more")
+	}
+	return c
 }
 
 // Tokens say who is an owner where the transport does not.

@@ -45,6 +45,7 @@ type Session struct {
 	asked      map[uint64]*call    // calls that this peer is to answer; guarded by calls.mu
 	news       backpressure        // what it has been refused
 
+	warned  bool       // of the reading goroutine: see deaf
 	fl      flusher    // of the reading goroutine
 	stamped bool       // lastInput is of this turn
 	aim     []*Session // of the reading goroutine: who an event goes to
@@ -55,11 +56,12 @@ type Session struct {
 
 func newSession(h *Hub, c Conn) *Session {
 	s := &Session{
-		outbox: outbox{hub: h, conn: c, packer: EDN, counted: true},
+		outbox: outbox{hub: h, conn: c, counted: true},
 		number: h.numbers.Add(1),
 		info:   c.Info(),
 		since:  now(),
 	}
+	s.speak(EDN)
 	s.onShut = func() {
 		r, _ := s.isShut()
 		s.depart(r)
@@ -74,8 +76,9 @@ const (
 )
 
 // run reads until the Conn ends, and returns why: nil at a clean end. What we
-// shut ourselves is read to its end too: that sees the other side out.
-func (s *Session) run() error {
+// shut ourselves is read to its end too: that sees the other side out. begun, if
+// set, is called once who needs no first value to be a peer is one.
+func (s *Session) run(begun func()) error {
 	h := s.hub
 	h.mu.Lock()
 	h.sessions[s] = struct{}{}
@@ -84,6 +87,9 @@ func (s *Session) run() error {
 		s.shut(Reason{CloseShutdown, "shutdown"})
 	}
 	err := s.begin()
+	if begun != nil {
+		begun()
+	}
 	turn := s.turn // one closure for all
 	for err == nil {
 		var m Message
@@ -186,14 +192,14 @@ func (s *Session) message(m Message) error {
 	if s.early(len(data)) {
 		return nil
 	}
-	if len(data) > 1 && data[0] == 0x1f && data[1] == 0x8b {
+	if len(data) > 1 && data[0] == 0x1f && data[1] == 0x8b && s.info.Form == nil {
 		s.received.Add(1)
 		s.refuse(nil, &Error{Category: Unsupported, Code: "gzip", Msg: "a gzipped message came in, and gzip was not agreed on", Hint: "leave :gzip out of the hello"})
 		return nil
 	}
-	if s.packer != EDN && len(data) > 0 {
+	if packer := s.speaks(); packer != EDN && len(data) > 0 {
 		var err error
-		s.scratch, err = s.packer.Unpack(s.scratch[:0], data, f.Limits())
+		s.scratch, err = packer.Unpack(s.scratch[:0], data, f.Limits())
 		if cap(s.scratch) > 64<<10 {
 			defer func() { s.scratch = nil }()
 		}
@@ -259,7 +265,10 @@ func (s *Session) early(n int) bool {
 // where it was a call.
 func (s *Session) refuse(cb []byte, e *Error) {
 	s.hub.Stats.Refused.Add(1)
-	if s.greeted || !s.mute() {
+	switch {
+	case s.info.Form != nil:
+		s.deaf(e)
+	case s.greeted || !s.mute():
 		s.answer(cb, e.AppendEDN(make([]byte, 0, 256+len(e.Msg))))
 	}
 }

@@ -9,9 +9,14 @@ import (
 // a set of uids, :all, {:channel c}, {:client-id c} or {:role r}, less those
 // of the uids in except, a set or nil. A single uid or client-id that nobody
 // has is :not-found; any other target may be nobody.
-func (h *Hub) resolve(to, except []byte, list []*Session) ([]*Session, *Error) {
+//
+// by is who says so: for a client a name may stand for a uid of its own.
+func (h *Hub) resolve(by *Session, to, except []byte, list []*Session) ([]*Session, *Error) {
 	from := len(list)
 	list, bad := h.named(to, list)
+	if h.cfg.Names != nil {
+		list, bad = h.stands(by, to, list, bad)
+	}
 	if bad != nil || except == nil || isNil(except) {
 		return list, bad
 	}
@@ -39,7 +44,7 @@ func (h *Hub) named(to []byte, list []*Session) ([]*Session, *Error) {
 	defer h.mu.RUnlock()
 	switch Kind(to) {
 	case KindString:
-		peers, uid, bad := h.user(to)
+		peers, uid, bad := h.peersOf(to)
 		if bad == nil && len(peers) == 0 {
 			bad = &Error{Category: NotFound, Code: "no-such-peer", Msg: "nobody has the uid " + short(uid)}
 		}
@@ -53,7 +58,7 @@ func (h *Hub) named(to []byte, list []*Session) ([]*Session, *Error) {
 			if Kind(v) != KindString {
 				return nil, badTarget("a uid in the set :to must be a string, not " + short(v))
 			}
-			peers, _, bad := h.user(v)
+			peers, _, bad := h.peersOf(v)
 			if bad != nil {
 				return nil, bad
 			}
@@ -98,8 +103,8 @@ func (h *Hub) named(to []byte, list []*Session) ([]*Session, *Error) {
 	return nil, badTarget(":to must be a uid, a set of uids, :all, {:channel \"c\"}, {:client-id \"c\"} or {:role :client}, not " + short(to))
 }
 
-// user returns the peers of a uid. Hub.mu is held.
-func (h *Hub) user(lit []byte) ([]*Session, []byte, *Error) {
+// peersOf returns the peers of a uid. Hub.mu is held.
+func (h *Hub) peersOf(lit []byte) ([]*Session, []byte, *Error) {
 	if bytes.IndexByte(lit, '\\') < 0 {
 		return h.users[string(lit[1:len(lit)-1])], lit, nil // no allocation
 	}

@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"net"
-	"os"
 	"path/filepath"
 	"runtime"
 	"strings"
@@ -13,6 +12,7 @@ import (
 	"time"
 
 	"github.com/sente-lite/sente-lite/pipe"
+	"github.com/sente-lite/sente-lite/pipe/pipetest"
 	"github.com/sente-lite/sente-lite/pipe/transport"
 )
 
@@ -36,7 +36,7 @@ func TestNothingIsLeftBehind(t *testing.T) {
 		})
 		addrs = append(addrs, l.Addr())
 	}
-	goroutines, files0 := runtime.NumGoroutine(), descriptors(t)
+	goroutines, files0 := runtime.NumGoroutine(), pipetest.Descriptors(t)
 	ways := []func(c net.Conn, ws bool){
 		func(c net.Conn, _ bool) {}, // says nothing
 		func(c net.Conn, ws bool) { talk(c, ws, `[:sente-lite/hello {}]`, `[[:sente-lite/peers {}] "c"]`) },
@@ -85,7 +85,7 @@ func TestNothingIsLeftBehind(t *testing.T) {
 	round()
 	empty := func() string {
 		runtime.GC()
-		switch g, files := runtime.NumGoroutine(), descriptors(t); {
+		switch g, files := runtime.NumGoroutine(), pipetest.Descriptors(t); {
 		case f.hub.Held() != 0:
 			return fmt.Sprintf("%d bytes are held", f.hub.Held())
 		case f.hub.Stats.Opened.Load() == 0:
@@ -134,14 +134,4 @@ func talk(c net.Conn, ws bool, messages ...string) {
 			return
 		}
 	}
-}
-
-// descriptors counts those that are open.
-func descriptors(t *testing.T) int {
-	t.Helper()
-	all, err := os.ReadDir("/dev/fd")
-	if err != nil {
-		t.Fatal(err)
-	}
-	return len(all)
 }

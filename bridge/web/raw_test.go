@@ -2,7 +2,6 @@ package web
 
 import (
 	"bufio"
-	"bytes"
 	"context"
 	"encoding/binary"
 	"errors"
@@ -13,12 +12,12 @@ import (
 	"net/http"
 	"os"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
 	"github.com/sente-lite/sente-lite/pipe"
 	"github.com/sente-lite/sente-lite/pipe/pack"
+	"github.com/sente-lite/sente-lite/pipe/pipetest"
 	"github.com/sente-lite/sente-lite/pipe/transport"
 )
 
@@ -31,31 +30,13 @@ type front struct {
 	hub  *pipe.Hub
 	srv  *Server
 	addr string
-	log  *logs
-}
-
-// logs is all that was logged, as text.
-type logs struct {
-	mu sync.Mutex
-	b  bytes.Buffer
-}
-
-func (l *logs) Write(p []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.Write(p)
-}
-
-func (l *logs) String() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.String()
+	log  *pipetest.Text
 }
 
 // newFront serves until the test ends.
 func newFront(t *testing.T, cfg Config, set pipe.Settings) *front {
 	t.Helper()
-	f := &front{t: t, log: &logs{}}
+	f := &front{t: t, log: &pipetest.Text{}}
 	cfg.Log = slog.New(slog.NewTextHandler(f.log, &slog.HandlerOptions{Level: slog.LevelDebug}))
 	f.hub = pipe.NewHub(pipe.HubConfig{Version: "0.0.0", Log: cfg.Log, Packers: []pipe.Packer{pack.JSON}}, set)
 	cfg.Hub = f.hub

@@ -6,6 +6,7 @@ import (
 	"reflect"
 	"time"
 
+	"github.com/sente-lite/sente-lite/bridge/child"
 	"github.com/sente-lite/sente-lite/pipe"
 )
 
@@ -28,6 +29,8 @@ type Config struct {
 	DataDir  string
 	LogLevel slog.Level
 	Shutdown time.Duration // most time for the last flush
+
+	Processes []child.Spec // by uid
 
 	// Hub is what the hub can be told. Its Auth is nil where no token is asked
 	// for.

@@ -96,7 +96,7 @@ func frozenError(frozen []string) error {
 }
 
 // Show prints a decoded value for an error, short, and without what stands
-// under :token.
+// under :token or :env.
 func show(v any) string {
 	s := showAll(v, 0)
 	if r := []rune(s); len(r) > 60 {
@@ -146,5 +146,5 @@ func showAll(v any, depth int) string {
 
 // Secret reports whether what stands under a key is never shown.
 func secret(key any) bool {
-	return key == pack.Keyword("token") || key == pack.Keyword("csrf-token")
+	return key == pack.Keyword("token") || key == pack.Keyword("csrf-token") || key == pack.Keyword("env")
 }

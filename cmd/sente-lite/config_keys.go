@@ -5,6 +5,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/sente-lite/sente-lite/bridge/child"
 	"github.com/sente-lite/sente-lite/pipe"
 	"github.com/sente-lite/sente-lite/pipe/pack"
 )
@@ -111,7 +112,8 @@ func keys() []key {
 			set: rule(func(p *pipe.Policy) *pipe.Rule { return &p.Publish })},
 		{name: "policy/send-to-client", def: "true", doc: "uids that clients may send to", is: ruleKind{}, hot: true,
 			set: rule(func(p *pipe.Policy) *pipe.Rule { return &p.SendToClient })},
-		{name: "processes", doc: "programs to run", is: laterKind{}},
+		{name: "processes", def: "{}", doc: "programs to run as peers, by uid", is: processesKind{},
+			set: func(c *Config, v any) { c.Processes = v.([]child.Spec) }},
 		{name: "pods", doc: "pods to host", is: laterKind{}},
 		{name: "backbone", doc: "where what must last or be shared is kept", is: laterKind{}},
 		{name: "modules", doc: "modules and their configuration", is: laterKind{}},

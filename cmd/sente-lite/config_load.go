@@ -82,7 +82,7 @@ func (l *Loader) text(source string, text []byte, lines bool) {
 func syntaxMessage(text []byte, e *pipe.SyntaxError) string {
 	before := text[:min(e.Offset, len(text))]
 	before = before[max(0, len(before)-200):]
-	if strings.Contains(string(before), ":token") || strings.Contains(string(before), "csrf") {
+	if strings.Contains(string(before), ":token") || strings.Contains(string(before), "csrf") || strings.Contains(string(before), ":env") {
 		return "not EDN, behind a key for a secret; expected a string in double quotes"
 	}
 	return e.Msg

@@ -5,6 +5,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/sente-lite/sente-lite/bridge/child"
 	"github.com/sente-lite/sente-lite/pipe"
 	"github.com/sente-lite/sente-lite/pipe/pack"
 )
@@ -138,7 +139,7 @@ func (k tokensKind) check(r *report, at keyPath, v any) (any, bool) {
 		}
 		if uid, said := fields[pack.Keyword("uid")]; said {
 			s, isText := uid.(string)
-			if !isText || s == "" || len(s) > 256 || reservedUID(s) {
+			if !isText || s == "" || len(s) > 256 || child.Reserved(s) {
 				fine = r.wrong(at.then(pack.Keyword("uid")), uid, `a string of up to 256 bytes, but not "owner", "conn-…" or "unix:…", which the sidecar gives itself`)
 			}
 			spec.Claim.UID = s
@@ -153,10 +154,6 @@ func (k tokensKind) check(r *report, at keyPath, v any) (any, bool) {
 		specs = append(specs, spec)
 	}
 	return specs, ok
-}
-
-func reservedUID(uid string) bool {
-	return uid == string(pipe.RoleOwner) || strings.HasPrefix(uid, "conn-") || strings.HasPrefix(uid, "unix:")
 }
 
 // WhatIs names what a value is, for errors that must not show it.

@@ -3,9 +3,16 @@
 // "sente-lite --help" says how.
 package main
 
-import "os"
+import (
+	"os"
+
+	"github.com/sente-lite/sente-lite/bridge/child"
+)
 
 func main() {
+	if code, ok := child.Keep(os.Args); ok {
+		os.Exit(code)
+	}
 	os.Exit(run(os.Args[1:], system{
 		Stdin:    os.Stdin,
 		Stdout:   os.Stdout,

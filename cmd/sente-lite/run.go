@@ -9,6 +9,7 @@ import (
 	"os"
 	"sync"
 
+	"github.com/sente-lite/sente-lite/bridge/child"
 	"github.com/sente-lite/sente-lite/pipe"
 	"github.com/sente-lite/sente-lite/pipe/pack"
 	"github.com/sente-lite/sente-lite/pipe/transport"
@@ -18,7 +19,8 @@ import (
 // holds right now.
 type sidecar struct {
 	*cliContext
-	hub *pipe.Hub
+	hub      *pipe.Hub
+	programs *child.Host
 
 	mu    sync.Mutex // guards cliContext's Config, and what follows
 	doors *doors     // nil until start
@@ -32,7 +34,15 @@ func newSidecar(c *cliContext, parent bool) *sidecar {
 		Log:       c.Logger,
 		Listening: s.listening,
 		Configure: s.configure,
+		Spawn:     s.spawn,
 	}
+	s.programs = child.New(child.Config{
+		Hub:     func() *pipe.Hub { return s.hub },
+		Options: s.optionsNow,
+		Environ: c.Environ,
+		Log:     c.Logger,
+	})
+	hc.Names = s.programs
 	if parent {
 		hc.Start = s.parentHello
 	}
@@ -111,6 +121,7 @@ func serve(c *cliContext, d defaults, extra func(context.Context, *sidecar) erro
 	defer death.stop()
 	s := newSidecar(c, false)
 	if bad := s.start(d); bad != nil {
+		s.stop()
 		fmt.Fprintf(c.Stderr, "sente-lite: %s\n", bad.Msg)
 		if bad.Hint != "" {
 			fmt.Fprintf(c.Stderr, "  %s\n", bad.Hint)
@@ -180,7 +191,7 @@ func (s *sidecar) start(d defaults) *pipe.Error {
 	s.mu.Lock()
 	s.doors = doors
 	s.mu.Unlock()
-	return nil
+	return s.startProcesses()
 }
 
 // pages is the folder of static files, confined to itself: nil for none.
@@ -203,7 +214,7 @@ func (s *sidecar) pages(d defaults) (fs.FS, error) {
 }
 
 // stop ends everything in order: nothing new comes in, queues are flushed,
-// peers are closed.
+// peers are closed, programs are ended.
 func (s *sidecar) stop() {
 	s.mu.Lock()
 	doors, wait := s.doors, s.Config.Shutdown
@@ -211,11 +222,13 @@ func (s *sidecar) stop() {
 	if doors != nil {
 		doors.close()
 	}
+	s.programs.Stop(wait + s.programs.Grace())
 	ctx, cancel := context.WithTimeout(context.Background(), wait)
 	defer cancel()
 	if err := s.hub.Shutdown(ctx); err != nil {
-		s.Logger.Warn("some peers did not take what was queued for them", "within", wait)
+		s.Logger.Warn("some peers did not end, or did not take what was queued for them", "within", wait)
 	}
+	s.programs.Wait()
 }
 
 // listening returns the real addresses, for ready.

@@ -193,10 +193,19 @@ func (p *plainer) refuse(at int, format string, args ...any) error {
 	return &pipe.SyntaxError{Offset: at, Line: line, Column: column, Msg: fmt.Sprintf(format, args...)}
 }
 
+// named is a step through a map as its key is written.
+func named(step any) string {
+	if word, ok := step.(Keyword); ok {
+		return ":" + string(word)
+	}
+	return string(step.(Symbol))
+}
+
 // Locate returns where in EDN text a path leads: the line and column of its
 // last key, or of the value, where the last step is an index. A path goes
-// through maps by Keyword and through vectors by int; where it leads nowhere,
-// the last step that did counts.
+// through maps by Keyword, or by a Symbol that is any other key as it is written,
+// and through vectors by int; where it leads nowhere, the last step that did
+// counts.
 func Locate(b []byte, path ...any) (line, column int) {
 	t := tokens{text: b}
 	k, tok := t.next()
@@ -216,10 +225,10 @@ func Locate(b []byte, path ...any) (line, column int) {
 					continue
 				}
 				t.form(kk, key)
-			case Keyword:
+			case Keyword, Symbol:
 				t.form(kk, key)
 				vk, value := t.next()
-				if found = kk == tokKeyword && string(key[1:]) == string(step); found {
+				if found = string(key) == named(step); found {
 					at, k, tok = begin, vk, value
 					continue
 				}

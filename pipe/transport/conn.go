@@ -38,7 +38,7 @@ type conn struct {
 func newConn(l link, c codec, info pipe.ConnInfo, o Options) *conn {
 	k := &conn{link: l, codec: c, info: info}
 	switch info.Transport {
-	case "tcp", "unix", "ws":
+	case "tcp", "unix", "ws", "exec":
 		k.lingers = true
 	}
 	k.in.charge.budget = o.Budget

@@ -54,6 +54,9 @@ func TestConn(t *testing.T) {
 		"tcp text":    listen("tcp://127.0.0.1:0", true),
 		"stdio":       func(t *testing.T, o pipetest.ConnOptions) (a, b pipe.Conn) { return stdioPair(t, o, false) },
 		"stdio block": func(t *testing.T, o pipetest.ConnOptions) (a, b pipe.Conn) { return stdioPair(t, o, true) },
+		"exec":        func(t *testing.T, o pipetest.ConnOptions) (a, b pipe.Conn) { return execPair(t, o, "") },
+		"exec text":   func(t *testing.T, o pipetest.ConnOptions) (a, b pipe.Conn) { return execPair(t, o, "text") },
+		"exec frames": func(t *testing.T, o pipetest.ConnOptions) (a, b pipe.Conn) { return execPair(t, o, "frames") },
 		"ws client":   func(t *testing.T, o pipetest.ConnOptions) (a, b pipe.Conn) { return wsPair(t, o, false) },
 		"ws server": func(t *testing.T, o pipetest.ConnOptions) (a, b pipe.Conn) {
 			b, a = wsPair(t, o, false)

@@ -1,11 +1,11 @@
-// Package transport makes pipe.Conns: from stdin and stdout, Unix sockets, TCP,
-// WebSockets, and memory for tests.
+// Package transport makes pipe.Conns: from stdin and stdout, our own or a
+// program's, Unix sockets, TCP, WebSockets, and memory for tests.
 //
 // Every Conn is made of three parts, and only the outer two differ:
 //
 //	link   moves bytes and never waits in tryWrite    raw descriptors, any net.Conn, memory
 //	conn   buffers both directions, joins frames, closes
-//	codec  finds messages in bytes, frames messages   frames, text, WebSocket
+//	codec  finds messages in bytes, frames messages   frames, text, lines, WebSocket
 //
 // A Conn that waits for input holds no buffer: one is taken from a pool once
 // bytes have arrived, and given back when all of them were read. The same goes

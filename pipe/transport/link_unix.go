@@ -5,6 +5,7 @@ package transport
 import (
 	"errors"
 	"io"
+	"os"
 	"sync/atomic"
 	"syscall"
 	"time"
@@ -18,6 +19,19 @@ func newLink(h handle) link {
 		}
 	}
 	return &netLink{h: h}
+}
+
+// newFileLink returns one for two files that the runtime polls.
+func newFileLink(in, out *os.File) (link, error) {
+	rawIn, err := in.SyscallConn()
+	if err != nil {
+		return nil, err
+	}
+	rawOut, err := out.SyscallConn()
+	if err != nil {
+		return nil, err
+	}
+	return newRawLink(in, rawIn, out, rawOut), nil
 }
 
 // A rawLink reads and writes descriptors that the runtime polls. Its functions

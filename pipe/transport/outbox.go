@@ -212,12 +212,14 @@ func (c *conn) Flush() error {
 }
 
 // fail ends the writing half, and with it the reading one, once what has arrived
-// was read.
+// was read. A program that takes nothing more may still have something to say.
 func (c *conn) fail(err error) error {
 	o := &c.out
 	o.err = fmt.Errorf("transport: writing to %s: %w", c.info.Remote, err)
 	o.drop()
-	c.link.endRead()
+	if c.info.Transport != "exec" {
+		c.link.endRead()
+	}
 	return o.err
 }
 

@@ -1,6 +1,7 @@
 package transport
 
 import (
+	"fmt"
 	"io"
 	"strconv"
 	"sync/atomic"
@@ -29,6 +30,7 @@ func dialects() []dialect {
 // has, nothing can be written.
 type stream struct {
 	table  []dialect
+	shows  bool // what is of no dialect is shown, since it is a program's of ours
 	lim    pipe.Limits
 	seen   prelude
 	chosen atomic.Pointer[chosen]
@@ -64,8 +66,12 @@ func (s *stream) next(in *inbuf) (pipe.Message, error) {
 				return k.next(in)
 			}
 		}
+		what := ""
+		if s.shows {
+			what = fmt.Sprintf(" of %q", beginning(b[i:]))
+		}
 		return pipe.Message{}, closed(pipe.CloseProtocol,
-			"the first byte, 0x%02x, is of no dialect: 0x00 begins frames, [ begins text", c)
+			"the first byte, 0x%02x%s, is of no dialect: 0x00 begins frames, [ begins text", c, what)
 	}
 	in.lo, in.want = in.hi, 0
 	return pipe.Message{}, errMore
