@@ -16,11 +16,12 @@
     (testing (str transport " " (:name scenario))
       (is (= (:gives scenario) transcript)))))
 
-(defn- play-all [stage scenarios k]
-  (if (seq scenarios)
-    (matrix/play stage (first scenarios)
-                 (fn [transcript] (play-all stage (rest scenarios) #(k (cons [(first scenarios) transcript] %)))))
-    (k [])))
+(defn- play-all [{:keys [await control] :as stage} scenarios k]
+  (cond
+    (seq scenarios) (matrix/play stage (first scenarios)
+                                 (fn [transcript] (play-all stage (rest scenarios) #(k (cons [(first scenarios) transcript] %)))))
+    control         (await (s/stop! control) (fn [_] (k [])))
+    :else           (k [])))
 
 ;; In a test's world, on every platform.
 
@@ -59,9 +60,10 @@
 (defn- stage
   "What scenarios over a transport are played on."
   [host-do listen [_ _ _ _ afar? :as transport] await]
-  (let [connect (connector listen transport)]
-    {:connect connect :await await
-     :host-do (if afar? (matrix/remote-host (connect "control" {})) host-do)}))
+  (let [connect (connector listen transport)
+        control (when afar? (connect "control" {}))]
+    {:connect connect :await await :control control
+     :host-do (if afar? (matrix/remote-host control) host-do)}))
 
 #?(:clj
    (deftest over-real-links
