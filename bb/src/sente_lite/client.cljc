@@ -231,10 +231,12 @@
       :hook       ((:put! lane) (fn [] (run-hook! c (nth fx 1) (nth fx 2))) true)
       :state      ((:put! lane) (fn [] (dispatch! c [:chsk/state [(nth fx 2) (nth fx 1)]] nil nil nil)) true)
       :connect    (open-link! c (nth fx 1))
-      :disconnect (let [[_ code reason] fx turn (:turn @(:state c)) l @(:link c)]
+      ;; Our reason counts, and not what the end of the link looks like.
+      :disconnect (let [[_ code reason error] fx turn (:turn @(:state c)) l @(:link c)]
                     (reset! (:link c) nil)
-                    (when l ((:close! l) code reason))
-                    (input-of-turn! c turn [:lost {:code code :reason reason} (now c) ((:luck (:platform c)))]))
+                    (input-of-turn! c turn [:lost (cond-> {:code code :reason reason} error (assoc :error error))
+                                            (now c) ((:luck (:platform c)))])
+                    (when l ((:close! l) code reason)))
       :write      nil)))
 
 (defn- perform! [c fx] (run! #(perform-one! c %) fx))

@@ -17,7 +17,7 @@
   [:ask text id timeout-ms k now], [:reply text turn], [:subscribe c], [:unsubscribe c],
   [:flush] what may be written now, [:wake now] try at once, [:restore texts].
 
-  Outputs, to be performed in their order: [:connect turn], [:disconnect code reason],
+  Outputs, to be performed in their order: [:connect turn], [:disconnect code reason error],
   [:wake] there is something to flush, [:write text] (of [:flush] only),
   [:deliver event cb extra turn], [:settle k value], [:hook name data], [:state new old]."
   {:no-doc true}
@@ -271,6 +271,19 @@
   (-> (assoc s :fatal e)
       (emit [:disconnect 1000 "the hello was refused"])))
 
+(def protocol
+  "The version of the protocol that this library speaks."
+  1)
+
+(defn- greeted
+  "The other side has said who it is, and what it speaks."
+  [s data first? now]
+  (if (= protocol (:protocol data protocol))
+    (opened s data first? now)
+    (refused s (wire/error :unsupported :sente-lite/version
+                           (str "the sidecar " (:version data) " speaks protocol " (:protocol data) ", and this library " protocol)
+                           {:hint "use a sidecar and a library of one version"}))))
+
 (defn- item [s v now]
   (let [id (when (vector? v) (nth v 0 nil))]
     (cond
@@ -281,9 +294,9 @@
         :chsk/ws-pong      (assoc s :probed nil :hasty nil)
         :chsk/handshake    (if (= :greeting (:phase s))
                              (let [[uid _ data first?] (nth v 1 nil)]
-                               (opened s (merge {:uid uid} data) first? now))
+                               (greeted s (merge {:uid uid} data) first? now))
                              s)
-        :sente-lite/ready  (if (= :greeting (:phase s)) (opened s (nth v 1 nil) (not (:ever-opened? s)) now) s)
+        :sente-lite/ready  (if (= :greeting (:phase s)) (greeted s (nth v 1 nil) (not (:ever-opened? s)) now) s)
         :chsk/close        (assoc s :bye (nth v 1 nil))
         :sente-lite/error  (if (= :greeting (:phase s))
                              (refused s v)
@@ -425,7 +438,10 @@
     (cond
       (and (:retry-at s) (>= now (:retry-at s)))     (connect s now :retry)
       (:retry-at s)                                  (due s (:retry-at s))
-      (and (:connect-by s) (>= now (:connect-by s))) (emit (assoc s :connect-by nil) [:disconnect 1006 "no answer in time"])
+      (and (:connect-by s) (>= now (:connect-by s))) (emit (assoc s :connect-by nil)
+                                                           [:disconnect 1006 "no answer in time"
+                                                            (wire/error :unavailable :sente-lite/no-answer
+                                                                        (str "nobody answered within " (:connect-timeout-ms (:o s)) " ms") {:retry? true})])
       (:connect-by s)                                (due s (:connect-by s))
       :else                                          s)))
 

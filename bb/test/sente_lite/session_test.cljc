@@ -187,6 +187,12 @@
     (is (= 1 (count (of :disconnect fx))))
     (let [s (after s [:lost {:code 1000} 1 0])]
       (is (= [:closed no] [(:phase s) (:error s)])))
+    (testing "so is another protocol"
+      (doseq [v [[:sente-lite/ready {:uid "a" :version "9.0" :protocol 2}] [:chsk/handshake ["a" nil {:version "9.0" :protocol 2} true]]]]
+        (let [s (after (session/create {:hello {}}) [:connect 0] [:linked 0] [:value v 1])
+              e (wire/error-map (:fatal s))]
+          (is (= :sente-lite/version (:code e)))
+          (is (str/includes? (:message e) "9.0 speaks protocol 2, and this library 1")))))
     (testing "so is an answer that is no sente-lite's"
       (doseq [v [[:sente-lite/hello {}] "x" 1 {:a 1} [[:a/b] "1"]]]
         (is (= :sente-lite/not-ready (:code (wire/error-map (:fatal (after (session/create {:hello {}}) [:connect 0] [:linked 0] [:value v 1])))))
@@ -206,7 +212,8 @@
   (let [s (after (session/create {:connect-timeout-ms 50}) [:connect 0])]
     (is (= 50 (:due s)))
     (is (empty? (of :disconnect (outputs s [:tick 49]))))
-    (is (= [[:disconnect 1006 "no answer in time"]] (of :disconnect (outputs s [:tick 50]))))
+    (is (= [[:disconnect 1006 "no answer in time" :sente-lite/no-answer]]
+           (mapv (fn [fx] (update fx 3 #(:code (wire/error-map %)))) (of :disconnect (outputs s [:tick 50])))))
     (is (= 1 (count (of :disconnect (outputs s [:linked 10] [:tick 50])))))
     (is (empty? (of :disconnect (outputs s [:linked 10] [:value ready 20] [:tick 50]))))))
 
