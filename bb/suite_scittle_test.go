@@ -13,7 +13,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -151,14 +150,13 @@ func scittleJS(t *testing.T) []byte {
 	return js
 }
 
-var address = regexp.MustCompile(`"(http://[^"]+)"`)
-
-// serve runs sente-lite for the page until the test ends, and returns its address.
+// serve runs the page's host until the test ends: a script on nbb, which serves
+// the folder and does what only a script can. It returns the page's address.
 func serve(t *testing.T, ctx context.Context, dir string) string {
 	t.Helper()
-	cmd := exec.CommandContext(ctx, binary(t), "serve", "--config", absolute(t, "test/scittle/serve.edn"),
-		"--listen", "http://127.0.0.1:0", "--static", dir)
-	cmd.Cancel = func() error { return cmd.Process.Signal(os.Interrupt) }
+	cmd := exec.CommandContext(ctx, "node", absolute(t, "../testdata/npm/node_modules/nbb/cli.js"),
+		"--classpath", absolute(t, "src")+":"+absolute(t, "test"), absolute(t, "test/matrix_host.cljs"), dir)
+	cmd.Env = append(os.Environ(), "SENTE_LITE_BIN="+binary(t))
 	cmd.WaitDelay = 5 * time.Second
 	cmd.Stderr = os.Stderr
 	stdin, stdout := pipes(t, cmd)
@@ -167,13 +165,12 @@ func serve(t *testing.T, ctx context.Context, dir string) string {
 	}
 	t.Cleanup(func() {
 		stdin.Close()
-		cmd.Process.Signal(os.Interrupt)
 		cmd.Wait()
 	})
-	ready, err := bufio.NewReader(stdout).ReadString('\n')
-	m := address.FindStringSubmatch(ready)
-	if err != nil || m == nil {
-		t.Fatalf("sente-lite serve: %v, %q", err, ready)
+	line, err := bufio.NewReader(stdout).ReadString('\n')
+	host, ok := strings.CutPrefix(strings.TrimSpace(line), "ws://")
+	if err != nil || !ok {
+		t.Fatalf("the page's host: %v, %q", err, line)
 	}
-	return m[1] + "/"
+	return "http://" + host + "/?host=ws://" + host
 }

@@ -132,7 +132,7 @@ func (inv *inventory) check(s source) []string {
 		return []string{err.Error()}
 	}
 	found := deadBranches(forms)
-	if s.shared() || s.script() {
+	if s.public() && (s.shared() || s.script()) {
 		found = append(found, types(forms)...)
 	}
 	for _, p := range platformsOf(s, forms) {
@@ -146,6 +146,9 @@ func (inv *inventory) check(s source) []string {
 		}
 		if p.Name == bb.OnScittle.Name {
 			found = append(found, inv.onScittle(f)...)
+			if !s.public() { // a test of what the JVM refuses has such types
+				found = append(found, types(selected)...)
+			}
 		}
 		if s.public() {
 			found = append(found, undocumented(f)...)
