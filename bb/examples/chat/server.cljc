@@ -20,14 +20,18 @@
     (s/broadcast! [:chat/here {:names (vec (sort (map #(get names % "somebody") (s/get-connected-uids))))
                                :rooms (vec (sort (keys rooms)))}])))
 
+(defn now [] (inst-ms #?(:clj (java.util.Date.) :cljs (js/Date.))))
+
 (defn remember
   "The house with one more message, unless it has that one already: a page sends
-  again what may have been lost with its link."
+  again what may have been lost with its link. :n puts them in order, also after
+  this script was started again."
   [{:keys [rooms n] :as h} room said]
   (if (and (or (contains? rooms room) (< (count rooms) most-rooms))
            (not-any? #(= (:id said) (:id %)) (get rooms room)))
-    (-> (assoc h :n (inc n))
-        (update-in [:rooms room] #(vec (take-last kept (conj (or % []) (assoc said :n n))))))
+    (let [n (max (inc n) (now))]
+      (-> (assoc h :n n)
+          (update-in [:rooms room] #(vec (take-last kept (conj (or % []) (assoc said :n n)))))))
     h))
 
 (defmethod s/handle-event :chat/say [{:keys [data]}]

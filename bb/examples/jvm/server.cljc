@@ -3,10 +3,10 @@
   pictures to the page that has asked for them."
   (:require [sente-lite.core :as s]))
 
-#?(:bb
-   (do (println "This example draws with java.awt, which Babashka does not have: run it on Clojure.")
-       (System/exit 1))
+(def elsewhere "This example draws with java.awt, which only the JVM has: clojure -M server.cljc")
 
+#?(:bb   (do (println elsewhere) (System/exit 1))
+   :cljs (do (println elsewhere) (js/process.exit 1))
    :clj
    (do
      (import '(java.awt.image BufferedImage)

@@ -65,6 +65,7 @@
            :on-open  (fn [{:keys [listen]}] (println "Open" (first listen)))
            :on-ready ; each time that there is a sidecar
            (fn [_]
-             (s/ask! [:sente-lite/spawn {:command (command "worker.cljc") :uid "worker" :restart {:policy :always}}]
+             (s/ask! [:sente-lite/spawn {:uid "worker" :command (command "worker.cljc") :restart {:policy :always}
+                                         :dir #?(:clj (System/getProperty "user.dir") :cljs (js/process.cwd))}]
                      {:cb (fn [reply] (when (s/error? reply) (println (:message (s/error-map reply)))))}))})
 (s/wait!)
