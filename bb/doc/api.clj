@@ -128,7 +128,6 @@
     (prose (str/replace first-part #"[.:;]$" "") names)))
 
 (defn- page [{:keys [ns file doc]} address]
-  (require ns)
   (let [all   (vars ns)
         names (set (map (comp str :name) all))
         heads (headings file)]
