@@ -29,10 +29,10 @@
   "Where the code that begins at i ends, or nil where it is prose."
   [s i names]
   (let [ahead (subs s i)
-        value (re-find #"^#?[\[({](?=[:\[({\"]|fn |f |[a-z-]+! )" ahead)
+        value (re-find #"^(?:#?[\[{](?=[:\[({\"])|#\{(?=[a-z])|\((?=fn |f |[a-z-]+! ))" ahead)
         word  (or (re-find #"^(?:[:*?][a-zA-Z*?][\w*+!?<>=/|.-]*|[A-Z]+(?:_[A-Z]+)+)" ahead)
-                  (let [w (re-find #"^[a-z][\w-]*[!?]?" ahead)]
-                    (when (and (contains? names w) (re-find #"[-!?]" w)) w)))] ; others are words of English, too
+                  (let [[w nm] (re-find #"^(?:[a-z]/)?([a-z][\w-]*[!?]?)" ahead)]
+                    (when (and (contains? names nm) (re-find #"[-!?/]" w)) w)))] ; others are words of English, too
     (cond
       (= \` (nth s i)) (some-> (str/index-of s "`" (inc i)) inc)
       value            (value-end s (+ i (dec (count value))))

@@ -1,4 +1,4 @@
-//go:build peers
+//go:build peers && unix
 
 package main_test
 
@@ -7,7 +7,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"regexp"
 	"strings"
 	"syscall"
 	"testing"
@@ -44,44 +43,58 @@ func TestAPIPage(t *testing.T) {
 	}
 }
 
-// TestFirstMessage runs the script and the page of bb/README.md as they stand
-// there.
-func TestFirstMessage(t *testing.T) {
+// readmeBlock returns a piece of code of bb/README.md, which begins with the name
+// of its file as a comment.
+func readmeBlock(t *testing.T, language, first string) string {
+	t.Helper()
 	readme, err := os.ReadFile(filepath.Join(repository(t), "bb", "README.md"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	block := func(language, first string) []byte {
-		m := regexp.MustCompile("(?s)```" + language + "\n(" + regexp.QuoteMeta(first) + "\n.*?)```").FindSubmatch(readme)
-		if m == nil {
-			t.Fatalf("bb/README.md has no %s that begins with %s", language, first)
-		}
-		return m[1]
+	_, rest, ok := strings.Cut(string(readme), "```"+language+"\n"+first+"\n")
+	code, _, closed := strings.Cut(rest, "```")
+	if !ok || !closed {
+		t.Fatalf("bb/README.md has no %s that begins with %s", language, first)
 	}
-	script := bytes.Replace(block("clojure", ";; server.cljc"), []byte(":port 8090"), []byte(":port 0"), 1)
-	page := bytes.TrimPrefix(block("html", "<!-- public/index.html -->"), []byte("<!-- public/index.html -->\n"))
+	return code
+}
+
+// scriptFolder makes a folder with the library and the files, and goes there.
+func scriptFolder(t *testing.T, files map[string]string) {
+	t.Helper()
+	dir := t.TempDir()
+	for name, data := range files {
+		if err := os.MkdirAll(filepath.Dir(filepath.Join(dir, name)), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(data), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := os.CopyFS(filepath.Join(dir, "src"), os.DirFS(filepath.Join(repository(t), "bb", "src"))); err != nil {
+		t.Fatal(err)
+	}
+	t.Chdir(dir)
+}
+
+// TestFirstMessage runs the first script and page of bb/README.md as they stand
+// there.
+func TestFirstMessage(t *testing.T) {
+	scittle, err := os.ReadFile(e2eFile(t, "npm", "node_modules", "scittle", "dist", "scittle.js"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	files := map[string]string{
+		"server.cljc":       strings.Replace(readmeBlock(t, "clojure", ";; server.cljc"), ":port 8090", ":port 0", 1),
+		"public/index.html": readmeBlock(t, "html", "<!-- public/index.html -->"),
+		"public/scittle.js": string(scittle),
+	}
 	b := startBrowser(t)
 	for _, platform := range platforms {
 		t.Run(platform, func(t *testing.T) {
 			b.t = t
 			command := commandOf(t, platform)
-			scittle, err := os.ReadFile(e2eFile(t, "npm", "node_modules", "scittle", "dist", "scittle.js"))
-			if err != nil {
-				t.Fatal(err)
-			}
-			dir := t.TempDir()
-			for name, data := range map[string][]byte{"server.cljc": script, "public/index.html": page, "public/scittle.js": scittle} {
-				if err := os.MkdirAll(filepath.Dir(filepath.Join(dir, name)), 0o755); err != nil {
-					t.Fatal(err)
-				}
-				if err := os.WriteFile(filepath.Join(dir, name), data, 0o644); err != nil {
-					t.Fatal(err)
-				}
-			}
-			if err := os.CopyFS(filepath.Join(dir, "src"), os.DirFS(filepath.Join(repository(t), "bb", "src"))); err != nil {
-				t.Fatal(err)
-			}
-			t.Chdir(dir)
+			scriptFolder(t, files)
 			p := start(t, "server.cljc on "+platform, command...)
 			b.open(platform, p.await(`^Open (http://\S+)$`)[1])
 			b.sees(platform, "body", "Hello, Ada")
@@ -91,8 +104,29 @@ func TestFirstMessage(t *testing.T) {
 		})
 	}
 	b.t = t
-	if all := b.complaints("favicon.ico", "404 (Not Found)"); all != nil {
+	if all := b.complaints("404 (Not Found)"); all != nil { // the icon
 		t.Errorf("the pages' consoles:\n%s", strings.Join(all, "\n"))
+	}
+}
+
+// TestFirstWorker runs the worker of bb/README.md, with what there is instead of
+// bb.
+func TestFirstWorker(t *testing.T) {
+	for _, platform := range platforms {
+		t.Run(platform, func(t *testing.T) {
+			command := commandOf(t, platform)
+			command = command[:len(command)-1]
+			boss := readmeBlock(t, "clojure", ";; boss.cljc")
+			with := strings.Replace(boss, `"bb"`, `"`+strings.Join(command, `" "`)+`"`, 1)
+			if with == boss {
+				t.Fatal("the script starts no bb")
+			}
+			scriptFolder(t, map[string]string{"boss.cljc": with, "worker.cljc": readmeBlock(t, "clojure", ";; worker.cljc")})
+			p := start(t, "boss.cljc on "+platform, append(command, "boss.cljc")...)
+			p.await(`^6$`)
+			p.signal(syscall.SIGINT)
+			p.exits()
+		})
 	}
 }
 

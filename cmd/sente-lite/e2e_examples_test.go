@@ -1,4 +1,4 @@
-//go:build peers
+//go:build peers && unix
 
 package main_test
 
@@ -30,24 +30,15 @@ type exampleRun struct {
 // exampleFolder copies an example, with the library and Scittle, and goes there.
 func exampleFolder(t *testing.T, name string) {
 	t.Helper()
-	dir := t.TempDir()
-	for _, from := range []string{"examples/" + name, "src"} {
-		to := dir
-		if from == "src" {
-			to = filepath.Join(dir, "src")
-		}
-		if err := os.CopyFS(to, os.DirFS(filepath.Join(repository(t), "bb", filepath.FromSlash(from)))); err != nil {
-			t.Fatal(err)
-		}
-	}
 	scittle, err := os.ReadFile(e2eFile(t, "npm", "node_modules", "scittle", "dist", "scittle.js"))
-	if err == nil {
-		err = os.WriteFile(filepath.Join(dir, "pages", "scittle.js"), scittle, 0o644)
-	}
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Chdir(dir)
+	files := os.DirFS(filepath.Join(repository(t), "bb", "examples", name))
+	scriptFolder(t, map[string]string{"pages/scittle.js": string(scittle)})
+	if err := os.CopyFS(".", files); err != nil {
+		t.Fatal(err)
+	}
 }
 
 // commandOf is what runs the script of a folder that has the library in src.
