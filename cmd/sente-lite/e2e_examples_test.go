@@ -150,6 +150,38 @@ func TestExampleChat(t *testing.T) {
 	})
 }
 
+// TestExampleChatReload loads the page again while messages wait: they are the
+// tab's, and leave once there is a script.
+func TestExampleChatReload(t *testing.T) {
+	onPlatforms(t, "chat", []string{"nbb"}, func(t *testing.T, b *browser, platform string, run func(string) *exampleRun) {
+		script := run("0")
+		for _, tab := range []string{"ann", "bob"} {
+			b.do("open", tab, map[string]any{"url": script.url, "context": platform})
+			b.sees(tab, "#link", "connected")
+		}
+		script.interrupt()
+		b.sees("ann", "#banner", "Offline")
+		for i := range 50 {
+			b.enter("ann", "#text", fmt.Sprintf("kept %d", i))
+		}
+		b.sees("ann", "#banner", "50 messages wait")
+		b.wait("ann", `new Promise((done) => {
+			const open = indexedDB.open("sente-lite");
+			open.onsuccess = () => {
+				const all = open.result.transaction("outbox").objectStore("outbox").getAll();
+				all.onsuccess = () => { open.result.close(); done(all.result.some((texts) => texts.length >= 50)) };
+			};
+		})`)
+		b.eval("ann", `setTimeout(() => location.reload()), true`)
+		b.wait("ann", `document.querySelector("#log") === null`) // nobody is there to serve it
+		again := run(script.port())
+		b.eval("ann", `setTimeout(() => location.reload()), true`)
+		b.wait("bob", `[...document.querySelectorAll("#log .text")].map((e) => e.innerText).join() === [...Array(50).keys()].map((i) => "kept " + i).join()`)
+		b.sees("ann", "#log", "kept 49")
+		again.interrupt()
+	})
+}
+
 func TestExampleCounter(t *testing.T) {
 	onPlatforms(t, "counter", platforms, func(t *testing.T, b *browser, platform string, run func(string) *exampleRun) {
 		script := run("0")
