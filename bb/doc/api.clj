@@ -113,13 +113,14 @@
     (str "```clojure\n" (str/join "\n" (map #(str "(" (str/join " " (cons name (map pr-str %))) ")") arglists)) "\n```\n\n")))
 
 (defn- anchors
-  "A heading's address on the page: {name address}. The same twice gets a number."
-  [names]
-  (:out (reduce (fn [{:keys [seen out]} nm]
-                  (let [slug (str/replace (str/lower-case nm) #"[^a-z0-9_-]" "")
+  "Where each var's heading is on the page. A heading that is there twice has a
+  number behind it."
+  [vars]
+  (:out (reduce (fn [{:keys [seen out]} {:keys [name] :as v}]
+                  (let [slug (str/replace (str/lower-case name) #"[^a-z0-9_-]" "")
                         n    (get seen slug 0)]
-                    {:seen (assoc seen slug (inc n)) :out (assoc out nm (if (zero? n) slug (str slug "-" n)))}))
-                {:seen {} :out {}} names)))
+                    {:seen (assoc seen slug (inc n)) :out (assoc out v (if (zero? n) slug (str slug "-" n)))}))
+                {:seen {} :out {}} vars)))
 
 (defn- summary
   "The first sentence."
@@ -133,7 +134,7 @@
         heads (headings file)]
     (str "## " ns "\n\n" (markdown doc names) "\n\n"
          "| | |\n|---|---|\n"
-         (str/join "\n" (for [v all] (str "| [`" (:name v) "`](#" (address (str (:name v))) ") | " (summary (:doc v) names) " |")))
+         (str/join "\n" (for [v all] (str "| [`" (:name v) "`](#" (address v) ") | " (summary (:doc v) names) " |")))
          "\n"
          (:out (reduce (fn [{:keys [head out]} {:keys [line name doc] :as v}]
                          (let [now (second (last (filter #(< (first %) line) heads)))]
@@ -155,8 +156,9 @@
 (defn -main []
   (let [all     (doall (namespaces "src"))
         _       (run! (comp require :ns) all)
-        names   (set (map (comp str :name) (mapcat (comp vars :ns) all)))
-        address (anchors (mapcat #(cons (str (:ns %)) (map (comp str :name) (vars (:ns %)))) all))]
+        public  (mapcat (comp vars :ns) all)
+        names   (set (map (comp str :name) public))
+        address (anchors public)]
     (print (str "# The Clojure API\n\n"
                 "Made from the docstrings and the table of options by [doc/api.clj](doc/api.clj); [README.md](README.md) is where to begin.\n\n"
                 (str/join "\n" (map #(page % address) all))
