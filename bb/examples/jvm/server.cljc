@@ -62,8 +62,9 @@
      (defn drawing
        "What a page asks for, or nil: anything may come from a page."
        [{:keys [id x y scale width height]}]
-       (when (and (int? id) (every? number? [x y scale]) (<= 1e-13 scale 8) (int? width) (int? height) (<= 1 width 1600) (<= 1 height 1200))
-         {:id id :x x :y y :scale scale :width width :height height
+       (when (and (every? int? [id width height]) (<= 1 width 1600) (<= 1 height 1200)
+                  (every? number? [x y scale]) (<= 1e-13 scale 8))
+         {:id id :x (double x) :y (double y) :scale scale :width width :height height
           :most (long (min 4000 (+ 200 (* 80 (Math/log (/ 4 scale))))))}))
 
      (defn draw-for! [uid d reply!]

@@ -12,7 +12,8 @@
 (def pipelines
   [{:uid "upper" :title "Louder" :shell (each "tr '[:lower:]' '[:upper:]'")}
    {:uid "sort" :title "In order" :shell (each "tr -s '[:space:]' '\\n' | sort | paste -sd ' ' -")}
-   {:uid "count" :title "Counted" :shell "all=0; set -f; while read -r line; do set -- $line; all=$((all + $#)); echo \"$# words, $all so far\"; done"}])
+   {:uid "count" :title "Counted" :shell (str "all=0; set -f; while read -r line; do set -- $line; all=$((all + $#)); "
+                                              "echo \"$# words, $all so far\"; done")}])
 
 (def peers (into {} (map (juxt :uid identity)) pipelines))
 
@@ -22,7 +23,8 @@
   (let [line (str/replace (str data) #"\s+" " ")]
     (if (< (count line) 1000)
       (reply! (into {} (map (fn [uid] [uid (:status (s/send-to-client! uid [:line/in line]))])) (keys peers)))
-      (reply! [:sente-lite/error {:category :incorrect :code :pipeline/too-long :message "a line has at most 1000 characters"}]))))
+      (reply! [:sente-lite/error {:category :incorrect :code :pipeline/too-long
+                                  :message "a line has at most 1000 characters"}]))))
 
 (defmethod s/handle-event :line/out [{:keys [uid data]}]
   (when (contains? peers uid) ; not a page that says so

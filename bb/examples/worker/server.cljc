@@ -16,9 +16,10 @@
   (swap! state update :jobs (fn [jobs] (mapv #(if (= id (:id %)) (apply f % args) %) jobs))))
 
 (defn start-job! [upto]
-  (let [id (:n (swap! state (fn [{:keys [n jobs] :as st}]
-                              (assoc st :n (inc n)
-                                     :jobs (vec (take-last most-jobs (conj jobs {:id (inc n) :upto upto :done 0 :status :running})))))))]
+  (let [add (fn [{:keys [n jobs] :as st}]
+              (let [job {:id (inc n) :upto upto :done 0 :status :running}]
+                (assoc st :n (inc n) :jobs (vec (take-last most-jobs (conj jobs job))))))
+        id  (:n (swap! state add))]
     (s/ask! "worker" [:work/count {:id id :upto upto}]
             {:timeout-ms 120000
              :cb (fn [reply]

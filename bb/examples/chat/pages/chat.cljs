@@ -2,7 +2,9 @@
   (:require [clojure.string :as str]
             [sente-lite.core :as s]))
 
-(def birds ["Avocet" "Bittern" "Curlew" "Dipper" "Egret" "Fulmar" "Godwit" "Heron" "Jackdaw" "Kestrel" "Lapwing" "Merlin" "Osprey" "Plover" "Wren"])
+(def birds
+  ["Avocet" "Bittern" "Curlew" "Dipper" "Egret" "Fulmar" "Godwit" "Heron" "Jackdaw" "Kestrel" "Lapwing" "Merlin"
+   "Osprey" "Plover" "Wren"])
 
 (defonce state
   (atom {:room "lobby" :rooms ["lobby"] :names [] :phase :connecting
@@ -63,8 +65,11 @@
     n))
 
 (defn hue! [n nm]
-  (.setProperty (.-style n) "--hue" (str (mod (* 47 (reduce + (map-indexed (fn [i c] (* (inc i) (.charCodeAt c 0))) nm))) 360)))
-  n)
+  (let [sum (reduce + (map-indexed (fn [i c] (* (inc i) (.charCodeAt c 0))) nm))]
+    (.setProperty (.-style n) "--hue" (str (mod (* 47 sum) 360)))
+    n))
+
+(defn children [n] (js/Array.from (.-children n)))
 
 (defn fill! [id nodes] (.apply (.-replaceChildren (el id)) (el id) (to-array nodes)))
 
@@ -89,15 +94,17 @@
         waiting (filter #(= room (:room %)) waiting)
         wanted  (concat (map #(vector (:id %) %) (sort-by :n (vals (get said room))))
                         (map #(vector (str "waiting " (:id %)) %) waiting))
-        before  (into {} (map (fn [n] [(.. n -dataset -key) n])) (js/Array.from (.-children log)))
+        before  (into {} (map (fn [n] [(.. n -dataset -key) n])) (children log))
         ours    (set (map first wanted))]
     (doseq [[k n] before :when (not (contains? ours k))] (.remove n))
     (doseq [[k m] wanted :when (not (contains? before k))]
-      (let [n (message-node m (str/starts-with? k "waiting"))
-            after (when (:n m) (first (filter #(when-let [at (.. % -dataset -n)] (or (= "" at) (> (js/Number at) (:n m)))) (js/Array.from (.-children log)))))]
+      (let [n      (message-node m (str/starts-with? k "waiting"))
+            order  (:n m ##Inf) ; what waits stands last
+            later? (fn [other] (> (js/Number (.. other -dataset -order)) order))
+            later  (first (filter later? (children log)))]
         (set! (.. n -dataset -key) k)
-        (set! (.. n -dataset -n) (str (:n m "")))
-        (if after (.before after n) (.append log n))
+        (set! (.. n -dataset -order) (str order))
+        (if later (.before later n) (.append log n))
         (set! (.-scrollTop log) (.-scrollHeight log))))
     (when (empty? wanted)
       (.append log (node "li" "empty" (str "Nothing has been said in " room " yet."))))))
@@ -112,7 +119,10 @@
       (do (set! (.-hidden banner) false)
           (set! (.-className banner) "banner")
           (set! (.-textContent banner)
-                (str "Offline" (when (pos? n) (str ": " n (if (= 1 n) " message waits" " messages wait") " and will be sent")) ".")))
+                (case n
+                  0 "Offline."
+                  1 "Offline: 1 message waits and will be sent."
+                  (str "Offline: " n " messages wait and will be sent."))))
       (and (= :open phase) (zero? n) (not (.-hidden banner)) (not (str/starts-with? (.-textContent banner) "Back")))
       (do (set! (.-className banner) "banner back")
           (set! (.-textContent banner) "Back, and all is sent.")
@@ -144,6 +154,8 @@
 (s/connect! {:on-ready     (fn [_] (s/send! [:chat/name (:name @state)]))
              :on-reconnect (fn [_] (back!))})
 (s/on! :chsk/state (fn [{[_ now] :data}] (swap! state assoc :phase (:phase now))))
-(s/on! :chat/here (fn [{:keys [data]}] (swap! state #(assoc % :names (:names data) :rooms (vec (sort (distinct (concat (:rooms data) (keys (:said %))))))))))
+(s/on! :chat/here
+       (fn [{{:keys [names rooms]} :data}]
+         (swap! state (fn [st] (assoc st :names names :rooms (vec (sort (distinct (concat rooms (keys (:said st)))))))))))
 (enter! "lobby")
 (show! nil nil nil @state)

@@ -26,7 +26,7 @@ async function step(n) {
 
 function showLink(state) {
   $("link").dataset.phase = state.status;
-  $("link").textContent = state.open ? (pages === 1 ? "one page" : `${pages} pages`) : state.status === "closed" ? "closed" : "connecting";
+  $("link").textContent = {open: pages === 1 ? "one page" : `${pages} pages`, closed: "closed"}[state.status] || "connecting";
   for (const button of document.querySelectorAll("[data-step]")) button.disabled = !state.open;
   if (state.open && !showLink.open) s.ask("counter/get").then(show, () => {}); // as it is now, not as it was
   showLink.open = state.open;
@@ -38,7 +38,9 @@ function show({value, changes, by}) {
   seen.splice(0, seen.length - 60);
   $("value").textContent = String(value).replace("-", "−");
   document.title = `${value} – Counter`;
-  $("by").textContent = changes === 0 ? "Nobody has changed it yet" : `${changes === 1 ? "Changed once" : `Changed ${changes} times`}, last by ${by === s.state.uid ? "this page" : "another page"}`;
+  const often = changes === 1 ? "once" : `${changes} times`;
+  const who = by === s.state.uid ? "this page" : "another page";
+  $("by").textContent = changes ? `Changed ${often}, last by ${who}` : "Nobody has changed it yet";
   chart();
 }
 

@@ -7,7 +7,9 @@ const number = (n) => String(n).replace(/\B(?=(\d{3})+$)/g, "\u2009");
 const s = SenteLite.connect({onState: showLink});
 s.on("work/state", show);
 $("crash").addEventListener("click", () => s.send("work/crash"));
-for (const b of document.querySelectorAll("[data-upto]")) b.addEventListener("click", () => s.send("work/start", Number(b.dataset.upto)));
+for (const b of document.querySelectorAll("[data-upto]")) {
+  b.addEventListener("click", () => s.send("work/start", Number(b.dataset.upto)));
+}
 
 function showLink({status, open}) {
   $("link").dataset.phase = status;
@@ -15,11 +17,12 @@ function showLink({status, open}) {
   if (open) s.ask("work/state").then(show, () => {});
 }
 
-function show({worker, jobs}) {
-  $("worker").classList.toggle("here", worker["here?"]);
-  $("worker-state").textContent = worker["here?"] ? "The worker is here" : worker.starts ? "The worker has gone, and is started again" : "The worker starts";
-  $("worker-facts").textContent = worker["here?"] ? `process ${worker.pid}, started ${worker.starts === 1 ? "once" : `${worker.starts} times`}` : "\u00a0";
-  $("crash").disabled = !worker["here?"];
+function show({worker: {"here?": here, pid, starts}, jobs}) {
+  const often = starts === 1 ? "once" : `${starts} times`;
+  $("worker").classList.toggle("here", here);
+  $("worker-state").textContent = here ? "The worker is here" : starts ? "The worker has gone, and is started again" : "The worker starts";
+  $("worker-facts").textContent = here ? `process ${pid}, started ${often}` : "\u00a0";
+  $("crash").disabled = !here;
   $("none").hidden = jobs.length > 0;
   for (const [id, row] of rows) if (!jobs.some((j) => j.id === id)) { row.remove(); rows.delete(id); }
   for (const job of jobs) {
@@ -42,7 +45,7 @@ function newRow({id, upto}) {
 function showJob(li, {status, upto, done, primes, why}) {
   const percent = Math.floor((100 * done) / upto);
   li.className = status;
-  li.querySelector(".result").textContent = status === "done" ? `${number(primes)} primes` : status === "lost" ? "lost" : `${percent} %`;
+  li.querySelector(".result").textContent = {done: `${number(primes)} primes`, lost: "lost"}[status] || `${percent} %`;
   li.querySelector(".bar").setAttribute("aria-valuenow", percent);
   li.querySelector(".bar > div").style.width = `${percent}%`;
   li.querySelector(".why").hidden = !why;
