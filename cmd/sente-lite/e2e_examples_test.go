@@ -182,6 +182,20 @@ func TestExampleChatReload(t *testing.T) {
 	})
 }
 
+// TestExampleWithoutScittle is what a newcomer may meet first.
+func TestExampleWithoutScittle(t *testing.T) {
+	b := startBrowser(t)
+	command := commandOf(t, "nbb")
+	exampleFolder(t, "chat")
+	if err := os.Remove("pages/scittle.js"); err != nil {
+		t.Fatal(err)
+	}
+	t.Setenv("PORT", "0")
+	b.open("page", start(t, "server.cljc", command...).await(`^Open (http://\S+)`)[1])
+	b.sees("page", "#none", "npm install scittle")
+	b.looks("page", "chat-without-scittle")
+}
+
 func TestExampleCounter(t *testing.T) {
 	onPlatforms(t, "counter", platforms, func(t *testing.T, b *browser, platform string, run func(string) *exampleRun) {
 		script := run("0")
