@@ -34,26 +34,30 @@
           (update-in [:rooms room] #(vec (take-last kept (conj (or % []) (assoc said :n n)))))))
     h))
 
-(defmethod s/handle-event :chat/say [{:keys [data]}]
-  (let [room (line (:room data) 32)
-        said {:id (line (:id data) 40) :name (line (:name data) 24) :text (line (:text data) 2000)}
-        new? (not (contains? (:rooms @house) room))]
-    (when-not (some str/blank? [room (:name said) (:text said)])
-      (let [messages (get-in (swap! house remember room said) [:rooms room])]
-        (when (= (:id said) (:id (peek messages)))
-          (s/publish! room (peek messages))
-          (when new? (here!)))))))
+(s/on! :chat/say
+  (fn [{:keys [data]}]
+    (let [room (line (:room data) 32)
+          said {:id (line (:id data) 40) :name (line (:name data) 24) :text (line (:text data) 2000)}
+          new? (not (contains? (:rooms @house) room))]
+      (when-not (some str/blank? [room (:name said) (:text said)])
+        (let [messages (get-in (swap! house remember room said) [:rooms room])]
+          (when (= (:id said) (:id (peek messages)))
+            (s/publish! room (peek messages))
+            (when new? (here!))))))))
 
-(defmethod s/handle-event :chat/history [{:keys [data reply!]}]
-  (reply! (get-in @house [:rooms data] [])))
+(s/on! :chat/history
+  (fn [{:keys [data reply!]}]
+    (reply! (get-in @house [:rooms data] []))))
 
-(defmethod s/handle-event :chat/name [{:keys [uid data]}]
-  (swap! house assoc-in [:names uid] (line data 24))
-  (here!))
+(s/on! :chat/name
+  (fn [{:keys [uid data]}]
+    (swap! house assoc-in [:names uid] (line data 24))
+    (here!)))
 
-(defmethod s/handle-event :sente-lite/close [{:keys [data]}]
-  (swap! house update :names dissoc (:uid data))
-  (here!))
+(s/on! :sente-lite/close
+  (fn [{:keys [data]}]
+    (swap! house update :names dissoc (:uid data))
+    (here!)))
 
 (s/start! {:port    (parse-long (or #?(:clj (System/getenv "PORT") :cljs js/process.env.PORT) "8090"))
            :static  "pages"

@@ -78,15 +78,17 @@
                    {:ms (quot (- (System/nanoTime) began) 1000000) :cores cores :most (:most d)}
                    :stopped))))
 
-     (defmethod s/handle-event :fractal/draw [{:keys [uid data reply!]}]
-       (if-let [d (drawing data)]
-         (do (swap! wanted assoc uid d)
-             (future (draw-for! uid d reply!))) ; the next event need not wait
-         (reply! [:sente-lite/error {:category :incorrect :code :fractal/bad-drawing
-                                     :message "a drawing is {:id :x :y :scale :width :height}, numbers within bounds"}])))
+     (s/on! :fractal/draw
+       (fn [{:keys [uid data reply!]}]
+         (if-let [d (drawing data)]
+           (do (swap! wanted assoc uid d)
+               (future (draw-for! uid d reply!))) ; the next event need not wait
+           (reply! [:sente-lite/error {:category :incorrect :code :fractal/bad-drawing
+                                       :message "a drawing is {:id :x :y :scale :width :height}, numbers within bounds"}]))))
 
-     (defmethod s/handle-event :sente-lite/close [{:keys [data]}]
-       (swap! wanted dissoc (:uid data)))
+     (s/on! :sente-lite/close
+       (fn [{:keys [data]}]
+         (swap! wanted dissoc (:uid data))))
 
      (s/start! {:port    (parse-long (or (System/getenv "PORT") "8090"))
                 :static  "pages"

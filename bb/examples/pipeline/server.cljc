@@ -17,18 +17,20 @@
 
 (def peers (into {} (map (juxt :uid identity)) pipelines))
 
-(defmethod s/handle-event :pipeline/list [{:keys [reply!]}] (reply! pipelines))
+(s/on! :pipeline/list (fn [{:keys [reply!]}] (reply! pipelines)))
 
-(defmethod s/handle-event :pipeline/type [{:keys [data reply!]}]
-  (let [line (str/replace (str data) #"\s+" " ")]
-    (if (< (count line) 1000)
-      (reply! (into {} (map (fn [uid] [uid (:status (s/send-to-client! uid [:line/in line]))])) (keys peers)))
-      (reply! [:sente-lite/error {:category :incorrect :code :pipeline/too-long
-                                  :message "a line has at most 1000 characters"}]))))
+(s/on! :pipeline/type
+  (fn [{:keys [data reply!]}]
+    (let [line (str/replace (str data) #"\s+" " ")]
+      (if (< (count line) 1000)
+        (reply! (into {} (map (fn [uid] [uid (:status (s/send-to-client! uid [:line/in line]))])) (keys peers)))
+        (reply! [:sente-lite/error {:category :incorrect :code :pipeline/too-long
+                                    :message "a line has at most 1000 characters"}])))))
 
-(defmethod s/handle-event :line/out [{:keys [uid data]}]
-  (when (contains? peers uid) ; not a page that says so
-    (s/broadcast! [:pipeline/out {:uid uid :line data}] {:except (set (keys peers))})))
+(s/on! :line/out
+  (fn [{:keys [uid data]}]
+    (when (contains? peers uid) ; not a page that says so
+      (s/broadcast! [:pipeline/out {:uid uid :line data}] {:except (set (keys peers))}))))
 
 (s/start! {:port    (parse-long (or #?(:clj (System/getenv "PORT") :cljs js/process.env.PORT) "8090"))
            :static  "pages"

@@ -29,28 +29,32 @@
 
 ;; From pages.
 
-(defmethod s/handle-event :work/state [{:keys [reply!]}] (reply! (dissoc @state :n)))
+(s/on! :work/state (fn [{:keys [reply!]}] (reply! (dissoc @state :n))))
 
-(defmethod s/handle-event :work/start [{:keys [data]}]
-  (when (and (contains? #{100000 1000000 5000000} data)
-             (< (count (filter #(= :running (:status %)) (:jobs @state))) most-jobs))
-    (start-job! data)))
+(s/on! :work/start
+  (fn [{:keys [data]}]
+    (when (and (contains? #{100000 1000000 5000000} data)
+               (< (count (filter #(= :running (:status %)) (:jobs @state))) most-jobs))
+      (start-job! data))))
 
-(defmethod s/handle-event :work/crash [_] (s/send-to-client! "worker" [:work/crash]))
+(s/on! :work/crash (fn [_] (s/send-to-client! "worker" [:work/crash])))
 
 ;; From the worker.
 
-(defmethod s/handle-event :work/hello [{:keys [uid data]}]
-  (when (= "worker" uid)
-    (swap! state update :worker (fn [w] {:here? true :pid (:pid data) :starts (inc (:starts w))}))))
+(s/on! :work/hello
+  (fn [{:keys [uid data]}]
+    (when (= "worker" uid)
+      (swap! state update :worker (fn [w] {:here? true :pid (:pid data) :starts (inc (:starts w))})))))
 
-(defmethod s/handle-event :work/progress [{:keys [uid data]}]
-  (when (= "worker" uid)
-    (job! (:id data) #(if (= :running (:status %)) (assoc % :done (:done data)) %))))
+(s/on! :work/progress
+  (fn [{:keys [uid data]}]
+    (when (= "worker" uid)
+      (job! (:id data) #(if (= :running (:status %)) (assoc % :done (:done data)) %)))))
 
-(defmethod s/handle-event :sente-lite/close [{:keys [data]}]
-  (when (= "worker" (:uid data))
-    (swap! state assoc-in [:worker :here?] false)))
+(s/on! :sente-lite/close
+  (fn [{:keys [data]}]
+    (when (= "worker" (:uid data))
+      (swap! state assoc-in [:worker :here?] false))))
 
 (defn command
   "How this script was started, with another file in place of its own: the worker

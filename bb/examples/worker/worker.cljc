@@ -22,11 +22,13 @@
             (s/send! [:work/progress {:id id :done to}]))
           (s/after! 0 #(count! job to found reply!))))))
 
-(defmethod s/handle-event :work/count [{:keys [data reply!]}]
-  (count! data 0 0 reply!))
+(s/on! :work/count
+  (fn [{:keys [data reply!]}]
+    (count! data 0 0 reply!)))
 
-(defmethod s/handle-event :work/crash [_]
-  #?(:clj (System/exit 1) :cljs (js/process.exit 1)))
+(s/on! :work/crash
+  (fn [_]
+    #?(:clj (System/exit 1) :cljs (js/process.exit 1))))
 
 (def pid #?(:clj (.pid (java.lang.ProcessHandle/current)) :cljs js/process.pid))
 
