@@ -44,8 +44,11 @@ func exampleFolder(t *testing.T, name string) {
 // commandOf is what runs the script of a folder that has the library in src.
 func commandOf(t *testing.T, platform string) []string {
 	t.Helper()
-	if platform == "nbb" {
+	switch platform {
+	case "nbb":
 		return []string{"node", e2eFile(t, "npm", "node_modules", "nbb", "cli.js"), "--classpath", "src", "server.cljc"}
+	case "bb":
+		return []string{"bb", "--classpath", "src", "server.cljc"}
 	}
 	return []string{"java", "-XX:TieredStopAtLevel=1", "-Dfile.encoding=UTF-8", "-cp", clojureJars + ":src", "clojure.main", "server.cljc"}
 }
