@@ -17,7 +17,7 @@ import (
 	"time"
 )
 
-var shots = flag.String("shots", "", "a folder for screenshots of the demo")
+var shots = flag.String("shots", "", "a folder for screenshots of the demo and the examples")
 
 // TestDemo uses the demo as two people would, each in a tab.
 func TestDemo(t *testing.T) {
@@ -167,14 +167,20 @@ func tidy(t *testing.T, b *browser, page string) {
 				b.do("scheme", page, map[string]any{"scheme": scheme})
 				b.shoot(page, fmt.Sprintf("%d-%s-%s", width, view, scheme))
 			}
-			wide := b.text(page, `[document.documentElement, ...document.querySelectorAll("body *")].filter((e) => e.scrollWidth > e.clientWidth
-				&& ["auto", "scroll", "visible"].includes(getComputedStyle(e).overflowX) && e.clientWidth > 0 && getComputedStyle(e).display !== "inline")
-				.map((e) => e.tagName + "#" + e.id + "." + e.className + " " + e.scrollWidth + " > " + e.clientWidth).join(", ")`)
+			wide := b.overflows(page)
 			if wide != "" {
 				t.Errorf("%d pixels wide, view %s: %s", width, view, wide)
 			}
 		}
 	}
+}
+
+// overflows names the elements that are wider than what is seen of them.
+func (b *browser) overflows(page string) string {
+	b.t.Helper()
+	return b.text(page, `[document.documentElement, ...document.querySelectorAll("body *")].filter((e) => e.scrollWidth > e.clientWidth
+		&& ["auto", "scroll", "visible"].includes(getComputedStyle(e).overflowX) && e.clientWidth > 0 && getComputedStyle(e).display !== "inline")
+		.map((e) => e.tagName + "#" + e.id + "." + e.className + " " + e.scrollWidth + " > " + e.clientWidth).join(", ")`)
 }
 
 func (b *browser) shoot(page, name string) {

@@ -193,4 +193,16 @@ func TestReadmeShowsTheScript(t *testing.T) {
 	if !strings.Contains(string(readme), "```clojure\n"+strings.TrimSpace(string(script))+"\n```") {
 		t.Error("README.md does not show testdata/e2e/hello.cljs as it is")
 	}
+	// Its first script and page are those of the library's page, which a test runs.
+	library, err := os.ReadFile(filepath.Join(root, "bb", "README.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, begin := range []string{"```clojure\n;; server.cljc\n", "```html\n<!-- public/index.html -->\n"} {
+		_, rest, ok := strings.Cut(string(library), begin)
+		code, _, closed := strings.Cut(rest, "\n```")
+		if !ok || !closed || !strings.Contains(string(readme), begin+code+"\n```") {
+			t.Errorf("README.md does not show what begins with %q as bb/README.md does", begin)
+		}
+	}
 }
