@@ -436,7 +436,7 @@
   (if (= :ok (:status outcome))
     (let [begun   (life/begun c)
           started (assoc begun :send! (partial send-to-client! begun) :send-fn (partial send-to-client! begun)
-                         :broadcast! (partial broadcast! begun))]
+                         :broadcast! (partial broadcast! begun) :stop! (partial stop! begun))]
       (reset! current started)
       (when (and (:open? (:options c)) (:url started)) (host/browse! (:url started)))
       started)
@@ -446,7 +446,7 @@
 (defn start!
   "Spawns a sidecar and becomes its handler: what pages and programs send comes to
   this script. Blocks on the JVM and Babashka until it is ready and returns the
-  client, with :port :url :listen :send! :broadcast! :connected-uids; gives a
+  client, with :port :url :listen :send! :broadcast! :stop! :connected-uids; gives a
   promise of it in nbb. Throws (or rejects) with an ex-info that has the sidecar's
   last lines where it cannot start. A sidecar that dies is started again, at the
   same addresses, and every call that waits is told so.
