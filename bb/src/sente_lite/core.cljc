@@ -489,6 +489,13 @@
 
 (declare stop!)
 
+(defn- fail!
+  "Throws, or gives a promise that is rejected, where start! gives promises."
+  [platform e]
+  (if-let [rejected (:rejected platform)]
+    (rejected e)
+    (throw e)))
+
 (defn- started!
   "What to do with the outcome of the first try."
   [c outcome]
@@ -501,7 +508,22 @@
                 {:category :unavailable :code :sente-lite/no-sidecar
                  :message (str "the sidecar was not ready within " (:start-timeout-ms (:options c)) " ms")})]
       (stop! c)
-      (throw (ex-info (str "sente-lite: " (:message e) (when (:hint e) (str " (" (:hint e) ")"))) e)))))
+      (fail! (:platform c) (ex-info (str "sente-lite: " (:message e) (when (:hint e) (str " (" (:hint e) ")"))) e)))))
+
+(defn- spawned!
+  "Starts what start! has been asked for."
+  [platform opts]
+  (let [target ((:spawn platform) opts)
+        listen (or (:listen opts) (when (:port opts) [(str "http://" (:host opts) ":" (:port opts))]) [])
+        config (cond-> (merge {:listen (vec listen)} (:config opts))
+                 (:static opts) (assoc :static ((:absolute platform identity) (:static opts)))
+                 (and (:moved? target) (nil? (:static opts)) ((:exists? platform) "public"))
+                 (assoc :static ((:absolute platform) "public")))
+        opts   (merge {:max-tries 5} opts {:hello {:bundle true :config config} :first-must? true
+                                           :connect-timeout-ms (:start-timeout-ms opts)})
+        c      (make! :start platform target opts)]
+    (client/open! c)
+    ((:after-ready platform) c #(started! c %))))
 
 (defn start!
   "Spawns a sidecar and becomes its handler: what pages and programs send comes to
@@ -516,18 +538,11 @@
   ([] (start! {}))
   ([options]
    (let [opts     (options/check :start options)
-         platform (or (:platform opts) (host/platform))
-         target   ((:spawn platform) opts)
-         listen   (or (:listen opts) (when (:port opts) [(str "http://" (:host opts) ":" (:port opts))]) [])
-         config   (cond-> (merge {:listen (vec listen)} (:config opts))
-                    (:static opts) (assoc :static ((:absolute platform identity) (:static opts)))
-                    (and (:moved? target) (nil? (:static opts)) ((:exists? platform) "public"))
-                    (assoc :static ((:absolute platform) "public")))
-         opts     (merge {:max-tries 5} opts {:hello {:bundle true :config config} :first-must? true
-                                              :connect-timeout-ms (:start-timeout-ms opts)})
-         c        (make! :start platform target opts)]
-     (client/open! c)
-     ((:after-ready platform) c #(started! c %)))))
+         platform (or (:platform opts) (host/platform))]
+     (try
+       (spawned! platform opts)
+       (catch #?(:clj Exception :cljs :default) e
+         (fail! platform e))))))
 
 (defn stop!
   "Ends a client: what waits is written, then the link is closed, and a sidecar of
