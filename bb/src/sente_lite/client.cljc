@@ -16,6 +16,7 @@
     :wakes   (fn [wake!])     optional: calls it when it is worth trying at once
     :after-ready (fn [c f])   gives f the outcome of start!'s first try, waiting or by a promise
     :settled (fn [v])         a promise that has its value
+    :rejected (fn [e])        optional: a promise that has failed; without it start! throws
     :wait    (fn [promise])   blocks, where that can be
 
   A link calls (:linked on), (:text on) with a message, (:lost on) with

@@ -441,7 +441,7 @@
       (when (and (:open? (:options c)) (:url started)) (host/browse! (:url started)))
       started)
     (do (stop! c)
-        (life/not-begun c outcome))))
+        (life/fail! (:platform c) (life/failure c outcome)))))
 
 (defn start!
   "Spawns a sidecar and becomes its handler: what pages and programs send comes to
@@ -456,11 +456,14 @@
   ([] (start! {}))
   ([options]
    (let [opts     (options/check :start options)
-         platform (or (:platform opts) (host/platform))
-         target   ((:spawn platform) opts)
-         c        (make! :start platform target (life/start-options opts target platform))]
-     (client/open! c)
-     ((:after-ready platform) c #(started! c %)))))
+         platform (or (:platform opts) (host/platform))]
+     (try
+       (let [target ((:spawn platform) opts)
+             c      (make! :start platform target (life/start-options opts target platform))]
+         (client/open! c)
+         ((:after-ready platform) c #(started! c %)))
+       (catch #?(:clj Exception :cljs :default) e
+         (life/fail! platform e))))))
 
 (defn stop!
   "Ends a client: what waits is written, then the link is closed, and a sidecar of

@@ -94,5 +94,6 @@
           :settled settled
           :wait    identity
           :after-ready after-ready
+          :rejected (fn [e] (js/Promise.reject e))
           :print   (fn [text] (js/console.error text))}
          more))

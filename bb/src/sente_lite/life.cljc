@@ -35,17 +35,24 @@
   (let [listen (get-in @(:state c) [:ready :listen])
         url    (first (filter #(re-find #"^http" %) listen))]
     (assoc c :listen listen :url url
-           :port (when url (parse-long (second (re-find #":(\d+)$" url))))
+           :port (some-> url (->> (re-find #"^https?://[^/]*:(\d+)")) second parse-long)
            :uid (:uid @(:state c))
            :connected-uids (:connected c))))
 
-(defn not-begun
-  "Throws what start! failed by."
+(defn failure
+  "What start! failed by, an ex-info."
   [c outcome]
   (let [e (or (wire/error-map (:error outcome))
               {:category :unavailable :code :sente-lite/no-sidecar
                :message (str "the sidecar was not ready within " (:start-timeout-ms (:options c)) " ms")})]
-    (throw (ex-info (str "sente-lite: " (:message e) (when (:hint e) (str " (" (:hint e) ")"))) e))))
+    (ex-info (str "sente-lite: " (:message e) (when (:hint e) (str " (" (:hint e) ")"))) e)))
+
+(defn fail!
+  "Throws, or gives a promise that is rejected, where start! gives promises."
+  [platform e]
+  (if-let [rejected (:rejected platform)]
+    (rejected e)
+    (throw e)))
 
 (defn flush!
   "A promise of {:status :ok} once what waits has been written."
