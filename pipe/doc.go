@@ -46,6 +46,6 @@
 //
 // The files: conn, packer, hello, errors, settings and auth have the vocabulary;
 // hub and life the whole; session, greet, item by item what one peer may do
-// (channel, route, owner, calls); queue, outbox, packet, pressure and heartbeat
+// (channel, route, owner, calls, tail); queue, outbox, packet, pressure and heartbeat
 // the way out; scan and edn the text.
 package pipe
