@@ -49,3 +49,10 @@
 // (channel, route, owner, calls, tail); queue, outbox, packet, pressure and heartbeat
 // the way out; scan and edn the text.
 package pipe
+
+import _ "embed"
+
+// Doc is this package's page, which "sente-lite help delivery" shows.
+//
+//go:embed README.md
+var Doc string

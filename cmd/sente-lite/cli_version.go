@@ -12,7 +12,7 @@ import (
 // Version is that of the program, as in :sente-lite/ready.
 const version = "0.1.0"
 
-func printVersion(w io.Writer, edn bool) int {
+func printVersion(p *printer) int {
 	commit, modified := "", false
 	if info, ok := debug.ReadBuildInfo(); ok {
 		for _, s := range info.Settings {
@@ -24,23 +24,24 @@ func printVersion(w io.Writer, edn bool) int {
 			}
 		}
 	}
-	if edn {
-		b := fmt.Appendf(nil, "{:version %q :go %q :commit ", version, runtime.Version())
-		if commit == "" {
-			b = append(b, "nil"...)
-		} else {
-			b = pipe.AppendString(b, commit)
+	b := fmt.Appendf(nil, "{:version %q :go %q :commit ", version, runtime.Version())
+	if commit == "" {
+		b = append(b, "nil"...)
+	} else {
+		b = pipe.AppendString(b, commit)
+	}
+	err := p.value(fmt.Appendf(b, " :modified? %t}", modified), func(w io.Writer) {
+		fmt.Fprintf(w, "sente-lite %s (%s", version, runtime.Version())
+		if commit != "" {
+			fmt.Fprintf(w, ", commit %.12s", commit)
 		}
-		fmt.Fprintf(w, "%s :modified? %t}\n", b, modified)
-		return exitDone
+		if modified {
+			fmt.Fprint(w, ", modified")
+		}
+		fmt.Fprintln(w, ")")
+	})
+	if err != nil {
+		return p.fail(err)
 	}
-	fmt.Fprintf(w, "sente-lite %s (%s", version, runtime.Version())
-	if commit != "" {
-		fmt.Fprintf(w, ", commit %.12s", commit)
-	}
-	if modified {
-		fmt.Fprint(w, ", modified")
-	}
-	fmt.Fprintln(w, ")")
 	return exitDone
 }
