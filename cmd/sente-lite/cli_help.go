@@ -240,7 +240,7 @@ func printOverview(w io.Writer, node *kong.Node) {
 		for _, leaf := range c.Children {
 			name += " " + leaf.Name
 		}
-		row(w, name, c.Help)
+		fmt.Fprintf(w, "  %-21s %s\n", name, strings.TrimSuffix(c.Help, "."))
 	}
 	names := make([]string, len(topics()))
 	for i, t := range topics() {
@@ -251,7 +251,7 @@ func printOverview(w io.Writer, node *kong.Node) {
 }
 
 func row(w io.Writer, name, help string) {
-	fmt.Fprintf(w, "  %-21s %s\n", name, strings.TrimSuffix(help, "."))
+	fmt.Fprintf(w, "  %-19s %s\n", name, strings.TrimSuffix(help, "."))
 }
 
 func root(node *kong.Node) *kong.Node {

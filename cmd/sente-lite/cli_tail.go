@@ -20,7 +20,7 @@ type tailCommand struct {
 	UID     []string `name:"uid" sep:"none" placeholder:"UID" help:"What these peers say and get; may repeat."`
 	In      bool     `xor:"dir" help:"What peers say."`
 	Out     bool     `xor:"dir" help:"What peers get."`
-	Fields  []string `placeholder:"NAMES" help:"What to print of at, dir, uid, event, cb (at,dir,uid,event)."`
+	Fields  []string `placeholder:"NAMES" help:"Of at, dir, uid, event, cb (at,dir,uid,event)."`
 	linkFlags
 	formFlags
 }
@@ -143,7 +143,7 @@ func (c *tailCommand) row(p *printer, m []byte) error {
 	}
 	return p.value(m, func(w io.Writer) {
 		if n := raw(m, ":skipped"); n != "" {
-			fmt.Fprintln(w, p.paint(yellow, "… "+n+" events were left out: this terminal or its filters are too slow for them"))
+			fmt.Fprintln(w, p.paint(yellow, "… "+n+" events were left out: they came faster than they could be shown"))
 		}
 		for i, f := range fields {
 			if i > 0 {

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"log/slog"
 	"math"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -69,5 +71,31 @@ func TestEDNLog(t *testing.T) {
 	log.Info("not said")
 	if b.Len() != 0 {
 		t.Errorf("got %s", b.String())
+	}
+}
+
+// The pages of topics are those that lie beside the code, and fit a screen or
+// two.
+func TestTopics(t *testing.T) {
+	beside := map[string]string{"delivery": "pipe", "transports": "pipe/transport", "packers": "pipe/pack", "security": "bridge/web"}
+	for _, topic := range topics() {
+		page := topic.page()
+		if !strings.HasPrefix(page, "# ") {
+			t.Errorf("%s has no heading", topic.name)
+		}
+		if lines := strings.Count(page, "\n"); lines > 60 {
+			t.Errorf("%s has %d lines", topic.name, lines)
+		}
+		for line := range strings.Lines(page) {
+			if utf8.RuneCountInString(line) > 81 {
+				t.Errorf("%s is wide: %s", topic.name, line)
+			}
+		}
+		if dir, ok := beside[topic.name]; ok {
+			text, err := os.ReadFile(filepath.Join("..", "..", dir, "README.md"))
+			if err != nil || string(text) != page {
+				t.Errorf("%s is not %s/README.md: %v", topic.name, dir, err)
+			}
+		}
 	}
 }

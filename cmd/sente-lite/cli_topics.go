@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/sente-lite/sente-lite/bridge/web"
 	"github.com/sente-lite/sente-lite/pipe"
@@ -56,18 +57,46 @@ everything else replaces, and nil takes the default back:
 marked * by [:sente-lite/configure {:config {…}}].
 
 `)
+	var unused, later []string
 	for _, k := range keys() {
 		mark := " "
 		if k.hot {
 			mark = "*"
 		}
-		line := fmt.Sprintf("%s :%-26s %s", mark, k.name, k.sentence())
-		if _, later := k.is.(laterKind); later {
-			line = fmt.Sprintf("%s :%-26s not in this version", mark, k.name)
-		} else if k.def != "" {
-			line += " (" + k.def + ")"
+		about := k.sentence()
+		if k.def != "" {
+			about += " (" + k.def + ")"
 		}
-		b.WriteString(line + "\n")
+		switch _, is := k.is.(laterKind); {
+		case is:
+			later = append(later, ":"+k.name)
+		case !k.used():
+			unused = append(unused, ":"+k.name)
+		default:
+			wrap(&b, fmt.Sprintf("%s :%-22s ", mark, k.name), about, 26)
+		}
 	}
+	wrap(&b, "\nChecked, and not used in this version: ", strings.Join(unused, " "), 0)
+	wrap(&b, "\nNot in this version: ", strings.Join(later, " "), 0)
 	return b.String()
+}
+
+// wrap writes words behind a heading, in lines of 80 columns.
+func wrap(b *strings.Builder, heading, words string, indent int) {
+	b.WriteString(heading)
+	at := utf8.RuneCountInString(heading)
+	for i, word := range strings.Fields(words) {
+		n := utf8.RuneCountInString(word)
+		switch {
+		case at+1+n > 80:
+			b.WriteString("\n" + strings.Repeat(" ", indent))
+			at = indent
+		case i > 0:
+			b.WriteByte(' ')
+			at++
+		}
+		b.WriteString(word)
+		at += n
+	}
+	b.WriteByte('\n')
 }

@@ -138,7 +138,7 @@ func (k key) appendDoc(b []byte) []byte {
 	}
 	b = pipe.AppendString(append(b, " :doc "...), k.doc)
 	b = pipe.AppendString(append(b, " :allowed "...), k.is.allowed())
-	return fmt.Appendf(b, " :hot? %t}", k.hot)
+	return fmt.Appendf(b, " :hot? %t :used? %t}", k.hot, k.used())
 }
 
 // sentence says what a key is, with its unit.
@@ -155,8 +155,19 @@ func (k key) facts() string {
 	if k.def != "" {
 		facts += "; default " + k.def
 	}
-	if k.hot {
+	switch _, later := k.is.(laterKind); {
+	case later: // which it has said
+	case !k.used():
+		facts += "; not used in this version"
+	case k.hot:
 		facts += "; may change while running"
 	}
 	return facts
+}
+
+// used reports whether a key does something in this version. One of a
+// laterKind, and one that nothing is set by, is only checked.
+func (k key) used() bool {
+	_, later := k.is.(laterKind)
+	return k.set != nil && !later && k.name != "data-dir"
 }

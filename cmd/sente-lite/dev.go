@@ -7,10 +7,11 @@ import (
 	"fmt"
 	"net/http"
 	"path"
+	"regexp"
+	"slices"
 	"strings"
+	"sync"
 	"time"
-
-	"golang.org/x/net/html"
 )
 
 // devCommand is serve for a folder of pages.
@@ -59,45 +60,39 @@ func runDev(c *cliContext) int {
 	})
 }
 
+// What withScript looks for. Comments, and the text of scripts and the like, are
+// taken whole: what stands there like a tag is none.
+var htmlParts = sync.OnceValue(func() *regexp.Regexp {
+	const attributes = `(?:"[^"]*"|'[^']*'|[^>"'])*`
+	whole := []string{`<!--.*?-->`, `</(?P<end>head|body)\s*>`}
+	for _, name := range []string{"script", "style", "textarea", "title"} {
+		whole = append(whole, `<`+name+`(?:[\s/]`+attributes+`)?>.*?</`+name+`\s*>`)
+	}
+	return regexp.MustCompile(`(?is)` + strings.Join(whole, "|"))
+})
+
+var ourScript = sync.OnceValue(func() *regexp.Regexp {
+	return regexp.MustCompile(`(?is)^<script\s[^>]*\bsrc\s*=\s*["']?[^"'>\s]*` + regexp.QuoteMeta(path.Base(devScriptPath)))
+})
+
 // withScript puts a script's tag into a page: at the end of its head, else of
 // its body, else of it all. A page that has the script already is left alone.
 func withScript(page []byte, tag string) []byte {
 	if bytes.IndexByte(page, 0) >= 0 {
 		return page // UTF-16, or no HTML at all
 	}
-	head, body, at := -1, -1, 0
-	for z := html.NewTokenizer(bytes.NewReader(page)); ; {
-		kind := z.Next()
-		if kind == html.ErrorToken {
-			break
-		}
-		from := at
-		at += len(z.Raw())
-		if kind != html.StartTagToken && kind != html.EndTagToken {
-			continue
-		}
-		name, more := z.TagName()
+	place, head := len(page), false
+	for _, m := range htmlParts().FindAllSubmatchIndex(page, -1) {
+		part := page[m[0]:m[1]]
 		switch {
-		case kind == html.StartTagToken && string(name) == "script":
-			for more {
-				var key, value []byte
-				key, value, more = z.TagAttr()
-				src, _, _ := strings.Cut(string(value), "?")
-				if string(key) == "src" && path.Base(src) == path.Base(devScriptPath) {
-					return page
-				}
-			}
-		case kind == html.EndTagToken && string(name) == "head" && head < 0:
-			head = from
-		case kind == html.EndTagToken && string(name) == "body":
-			body = from
+		case ourScript().Match(part):
+			return page
+		case m[2] < 0 || head: // no end, or not the first head's
+		case strings.EqualFold(string(page[m[2]:m[3]]), "head"):
+			place, head = m[0], true
+		default:
+			place = m[0]
 		}
 	}
-	place := len(page)
-	if head >= 0 {
-		place = head
-	} else if body >= 0 {
-		place = body
-	}
-	return append(append(append(make([]byte, 0, len(page)+len(tag)), page[:place]...), tag...), page[place:]...)
+	return slices.Concat(page[:place], []byte(tag), page[place:])
 }

@@ -10,23 +10,31 @@ import (
 	"syscall"
 
 	"github.com/sente-lite/sente-lite/pipe"
+	"github.com/sente-lite/sente-lite/pipe/pack"
 )
 
 // errorOf reads the map of a :sente-lite/error.
 func errorOf(m []byte) *pipe.Error {
+	keyword := func(key string) string { // what an application has written may be anything
+		name, ok := strings.CutPrefix(raw(m, key), ":")
+		if !ok || !pack.IsKeyword([]byte(name)) {
+			return ""
+		}
+		return name
+	}
 	e := &pipe.Error{
-		Category: pipe.Category(strings.TrimPrefix(raw(m, ":category"), ":")),
-		Code:     strings.TrimPrefix(raw(m, ":code"), ":sente-lite/"),
+		Category: pipe.Category(keyword(":category")),
+		Code:     strings.TrimPrefix(keyword(":code"), "sente-lite/"),
 		Msg:      text(m, ":message"),
 		Hint:     text(m, ":hint"),
-		Event:    strings.TrimPrefix(raw(m, ":event-id"), ":"),
+		Event:    keyword(":event-id"),
 		Retry:    raw(m, ":retry?") == "true",
 		Data:     raw(m, ":data"),
 	}
 	if e.Category == "" {
 		e.Category = pipe.Fault
 	}
-	if e.Code == "" || strings.HasPrefix(e.Code, ":") {
+	if e.Code == "" {
 		e.Code = "error"
 	}
 	if e.Msg == "" {

@@ -17,7 +17,7 @@ import (
 // linkFlags say which sidecar a command talks to. A token never stands in an
 // argument, where other users can read it.
 type linkFlags struct {
-	To        string `placeholder:"URL" help:"The sidecar (SENTE_LITE_URL, else the newest default socket)."`
+	To        string `placeholder:"URL" help:"The sidecar (SENTE_LITE_URL, or the newest socket)."`
 	TokenFile string `placeholder:"FILE" help:"File with the token for it (else SENTE_LITE_TOKEN)."`
 }
 
