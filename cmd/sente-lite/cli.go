@@ -230,7 +230,8 @@ func withCommand(parser *kong.Kong, args []string, sys system) ([]string, error)
 // Usage reports a bad command line. Kong's errors name the nearest command or
 // flag.
 func usage(sys system, args []string, err error) int {
-	what := strings.Replace(err.Error(), `expected string value but got "EOL" (<EOL>)`, "expected a value behind it", 1)
+	const behind = "expected a value behind it"
+	what := strings.NewReplacer(`expected string value but got "EOL" (<EOL>)`, behind, `missing value, expecting "<arg>"`, behind).Replace(err.Error())
 	if f := formOf(args); f != formText {
 		return newPrinter(sys, f).fail(misuse(`run "sente-lite --help"`, "%s", what))
 	}
