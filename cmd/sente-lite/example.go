@@ -59,7 +59,8 @@ func examplesIn(library fs.FS) (all []example, err error) {
 		}
 		title, rest, _ := strings.Cut(strings.TrimSpace(string(text)), "\n")
 		about, _, _ := strings.Cut(rest, "\n#")
-		all = append(all, example{e.Name(), strings.TrimSpace(strings.TrimLeft(title, "# ")), strings.TrimSpace(about)})
+		title = strings.TrimPrefix(strings.TrimSpace(strings.TrimLeft(title, "# ")), e.Name()+": ")
+		all = append(all, example{e.Name(), title, strings.TrimSpace(about)})
 	}
 	return all, nil
 }
@@ -127,11 +128,23 @@ func (c *exampleRun) start(sys system, p *printer) error {
 	if err := writeExample(sys.Library, c.Name, dir); err != nil {
 		return err
 	}
-	command, err := runtimeFor(dir, sys)
+	has := func(file string) bool {
+		_, err := fs.Stat(sys.Library, path.Join("examples", c.Name, file))
+		return err == nil
+	}
+	command, err := runtimeFor(dir, has("deps.edn") && !has("bb.edn"))
 	if err != nil {
 		return err
 	}
-	fmt.Fprintf(sys.Stderr, "\n%s\n\n%s\n\nRun with %s. Ctrl-C ends it; --dir DIR writes it out.\n\n", chosen.title, chosen.about, filepath.Base(command[0]))
+	advice, err := addScittle(dir)
+	if err != nil {
+		return err
+	}
+	about := chosen.title + "\n\n" + chosen.about
+	if advice != "" {
+		about += "\n\n" + advice
+	}
+	fmt.Fprintf(sys.Stderr, "\n%s\n\nRun with %s. Ctrl-C ends it; --dir DIR writes it out.\n\n", about, filepath.Base(command[0]))
 	return runScript(sys, dir, command)
 }
 

@@ -2,9 +2,11 @@ package main
 
 import (
 	"bytes"
+	"context"
 	"fmt"
 	"os"
 	"os/exec"
+	"os/signal"
 	"path/filepath"
 	"runtime"
 	"slices"
@@ -15,8 +17,9 @@ import (
 )
 
 // runtimeFor returns the command that runs the script of an example's folder,
-// with the first of bb, nbb and clojure that is there and can.
-func runtimeFor(dir string, sys system) ([]string, error) {
+// with the first of bb, nbb and clojure that is there and can. An example that
+// brings a deps.edn and no bb.edn is for the JVM alone.
+func runtimeFor(dir string, jvm bool) ([]string, error) {
 	script := func(endings ...string) string {
 		for _, e := range endings {
 			if _, err := os.Stat(filepath.Join(dir, "server"+e)); err == nil {
@@ -26,15 +29,19 @@ func runtimeFor(dir string, sys system) ([]string, error) {
 		return ""
 	}
 	var wanted []string
-	if s := script(".bb", ".clj", ".cljc"); s != "" {
+	if s := script(".bb", ".clj", ".cljc"); s != "" && !jvm {
 		wanted = append(wanted, "bb (babashka.org)")
 		if bb, err := exec.LookPath("bb"); err == nil {
 			return []string{bb, "--classpath", "src", s}, nil
 		}
 	}
-	if s := script(".cljs", ".cljc"); s != "" {
+	if s := script(".cljs", ".cljc"); s != "" && !jvm {
 		wanted = append(wanted, "nbb (npm install nbb)")
-		if nbb := findNbb(); nbb != "" {
+		nbb, err := exec.LookPath("nbb")
+		if err != nil {
+			nbb = installed(".bin", "nbb")
+		}
+		if nbb != "" {
 			return []string{nbb, "--classpath", "src", s}, nil
 		}
 	}
@@ -54,15 +61,13 @@ func runtimeFor(dir string, sys system) ([]string, error) {
 	return nil, &pipe.Error{Category: pipe.Unavailable, Code: "no-runtime", Msg: "nothing is on the PATH that could run the script", Hint: hint + "; --dir DIR only writes the example out"}
 }
 
-// findNbb looks on the PATH, and where npm has installed it for this folder.
-func findNbb() string {
-	if nbb, err := exec.LookPath("nbb"); err == nil {
-		return nbb
-	}
+// installed finds what npm has installed for this folder, or one around it.
+func installed(path ...string) string {
 	at, err := os.Getwd()
 	for err == nil {
-		if nbb, err := exec.LookPath(filepath.Join(at, "node_modules", ".bin", "nbb")); err == nil {
-			return nbb
+		name := filepath.Join(append([]string{at, "node_modules"}, path...)...)
+		if _, err := os.Stat(name); err == nil {
+			return name
 		}
 		up := filepath.Dir(at)
 		if up == at {
@@ -71,6 +76,25 @@ func findNbb() string {
 		at = up
 	}
 	return ""
+}
+
+// addScittle gives an example's page the interpreter that it asks for, if npm
+// has it here. It says what to do otherwise.
+func addScittle(dir string) (advice string, err error) {
+	const script = "scittle.js"
+	page, err := os.ReadFile(filepath.Join(dir, "pages", "index.html"))
+	if err != nil || !bytes.Contains(page, []byte(script)) {
+		return "", nil // it has no such page
+	}
+	from := installed("scittle", "dist", script)
+	if from == "" {
+		return "Its page is written in Clojure and needs Scittle: \"npm install scittle\" here, then run it again.", nil
+	}
+	data, err := os.ReadFile(from)
+	if err != nil {
+		return "", err
+	}
+	return "", os.WriteFile(filepath.Join(dir, "pages", script), data, 0o644)
 }
 
 // clojureArgs: the CLI of clojure.org reads deps.edn; what distributions call
@@ -89,7 +113,9 @@ const scriptEnd = 5 * time.Second
 // runScript runs a command until it, or a signal, ends it. Its sidecar is this
 // very program.
 func runScript(sys system, dir string, command []string) error {
-	ctx, stop := untilSignal()
+	// A second signal does not end this process before the script and its folder
+	// are gone: that takes scriptEnd at the most.
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
 	defer stop()
 	self, err := os.Executable()
 	if err != nil {
