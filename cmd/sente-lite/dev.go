@@ -54,8 +54,9 @@ func runDev(c *cliContext) int {
 		},
 	}
 	return serve(c, d, func(ctx context.Context, s *sidecar) error {
-		page, _ := s.addresses()
-		fmt.Fprintf(s.Stderr, "\n  %s is at  %s\n  Its pages reload when a file changes. Ctrl-C ends it.\n\n", s.Config.Static, page)
+		if page, _ := s.addresses(); page != "" {
+			fmt.Fprintf(s.Stderr, "\n  %s is at  %s\n  Its pages reload when a file changes. Ctrl-C ends it.\n\n", s.Config.Static, page)
+		}
 		return w.run(ctx, s.Logger)
 	})
 }

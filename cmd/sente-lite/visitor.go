@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -63,6 +64,11 @@ func dial(ctx context.Context, address, token string, event func(pipe.Item)) (*v
 	}
 	if err != nil {
 		conn.Close(pipe.Reason{Code: pipe.CloseNormal})
+		for bad := (*pipe.Error)(nil); ; { // to its end, which is near
+			if _, err := conn.Read(nil); err != nil && !errors.As(err, &bad) {
+				break
+			}
+		}
 		if ctx.Err() != nil {
 			err = fmt.Errorf("no greeting within %v", dialTime)
 		}
@@ -184,24 +190,24 @@ func (c *visitor) read() {
 	defer close(c.ended)
 	c.conn.Limit(clientLimits)
 	var why error
-	for why == nil {
+	for {
 		m, err := c.conn.Read(nil)
-		if err != nil {
-			why = err
-			if bad := (*pipe.Error)(nil); errors.As(err, &bad) {
-				why = nil // one message that could not be read
-			}
-			continue
+		if bad := (*pipe.Error)(nil); errors.As(err, &bad) {
+			continue // one message that could not be read
 		}
-		if i, err := pipe.Split(m.Data, clientLimits); err == nil {
-			why = c.take(i)
+		if err != nil {
+			why = cmp.Or(why, err)
+			break
+		}
+		if i, err := pipe.Split(m.Data, clientLimits); err == nil && why == nil {
+			if why = c.take(i); why != nil {
+				c.conn.Close(pipe.Reason{Code: pipe.CloseNormal}) // and read to its end
+			}
 		}
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.why == nil {
-		c.why = why
-	}
+	c.why = why
 	for _, answer := range c.waiting {
 		close(answer)
 	}
