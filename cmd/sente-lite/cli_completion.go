@@ -147,7 +147,7 @@ complete -F _sente_lite sente-lite
 }
 
 // zshText is text inside single quotes in zsh's _arguments, where [ ] and : mean
-// something.
+// something. Names like path and commands are taken in zsh.
 func zshText(s string) string {
 	s = strings.TrimSuffix(s, ".")
 	return strings.NewReplacer(`'`, `'\''`, `[`, `\[`, `]`, `\]`, `:`, `\:`).Replace(s)
@@ -155,11 +155,11 @@ func zshText(s string) string {
 
 func completeZsh(w io.Writer, root *kong.Node) {
 	fmt.Fprint(w, `#compdef sente-lite
-# zsh completion for sente-lite: put it as _sente-lite into a folder of $fpath
+# zsh completion for sente-lite: source <(sente-lite completion zsh), or put it as _sente-lite into a folder of $fpath
 _sente-lite() {
-  local path= i
+  local at= i
   for ((i = 2; i < CURRENT; i++)); do
-    case "$path ${words[i]}" in
+    case "$at ${words[i]}" in
 `)
 	all := completedOf(root)
 	for _, c := range all[1:] {
@@ -167,20 +167,20 @@ _sente-lite() {
 		if parent, sub, ok := strings.Cut(c.path, " "); ok {
 			at, name = parent, sub
 		}
-		fmt.Fprintf(w, "      '%s %s') path='%s' ;;\n", at, name, c.path)
+		fmt.Fprintf(w, "      '%s %s') at='%s' ;;\n", at, name, c.path)
 	}
-	fmt.Fprint(w, "      ' help') path=help ;;\n    esac\n  done\n  case $path in\n")
+	fmt.Fprint(w, "      ' help') at=help ;;\n    esac\n  done\n  case $at in\n")
 	for _, c := range all {
 		fmt.Fprintf(w, "    '%s')\n", c.path)
 		if len(c.subs) > 0 {
-			fmt.Fprint(w, "      local -a commands=(\n")
+			fmt.Fprint(w, "      local -a choices=(\n")
 			for _, s := range c.subs {
 				fmt.Fprintf(w, "        '%s:%s'\n", s.Name, zshText(s.Help))
 			}
 			if c.path == "" {
 				fmt.Fprint(w, "        'help:Pages about topics'\n")
 			}
-			fmt.Fprint(w, "      )\n      _describe command commands ;;\n")
+			fmt.Fprint(w, "      )\n      _describe command choices ;;\n")
 			continue
 		}
 		fmt.Fprint(w, "      _arguments")
@@ -193,7 +193,10 @@ _sente-lite() {
 		}
 		fmt.Fprintf(w, " \\\n        '--help[Help]' '*:argument:%s' ;;\n", zshArgument(c))
 	}
-	fmt.Fprintf(w, "    help) compadd %s ;;\n  esac\n}\ncompdef _sente-lite sente-lite\n", strings.Join(topicWords(root), " "))
+	fmt.Fprintf(w, "    help) compadd %s ;;\n  esac\n}\n", strings.Join(topicWords(root), " "))
+	// As a file of $fpath it is called for the first word to complete; sourced, it
+	// says what it is for.
+	fmt.Fprint(w, "if [[ $funcstack[1] == _sente-lite ]]; then _sente-lite; else compdef _sente-lite sente-lite; fi\n")
 }
 
 func zshValue(f *kong.Flag) string {
