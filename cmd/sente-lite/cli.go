@@ -146,17 +146,17 @@ func (g *grammar) run(command string, parser *kong.Kong, sys system) int {
 	case "demo":
 		return g.start(sys, runDemo)
 	case "example list":
-		return g.Example.List.run(sys)
+		return perform(sys, g.Example.List.form(), g.Example.List.run)
 	case "example run":
-		return g.Example.Run.run(sys)
+		return perform(sys, g.Example.Run.form(), g.Example.Run.run)
 	case "send":
-		return g.Send.run(sys)
+		return perform(sys, g.Send.form(), g.Send.run)
 	case "ask":
-		return g.Ask.run(sys)
+		return perform(sys, g.Ask.form(), g.Ask.run)
 	case "peers":
-		return g.Peers.run(sys)
+		return perform(sys, g.Peers.form(), g.Peers.run)
 	case "tail":
-		return g.Tail.run(sys)
+		return perform(sys, g.Tail.form(), g.Tail.run)
 	case "doctor":
 		return g.doctor(sys)
 	case "config check":
@@ -164,13 +164,13 @@ func (g *grammar) run(command string, parser *kong.Kong, sys system) int {
 	case "config show":
 		return g.show(sys)
 	case "config doc":
-		return g.Check.Doc.run(sys)
+		return perform(sys, g.Check.Doc.form(), g.Check.Doc.run)
 	case "completion":
 		return g.Completion.run(sys, parser.Model.Node)
 	case "man":
 		return printMan(sys, parser.Model.Node)
 	default:
-		return printVersion(newPrinter(sys, g.Version.form()))
+		return perform(sys, g.Version.form(), g.Version.run)
 	}
 }
 

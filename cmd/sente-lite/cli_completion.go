@@ -52,6 +52,14 @@ func completedOf(node *kong.Node) (all []completed) {
 	return all
 }
 
+// split returns the command that it is one of, "" for none, and its own name.
+func (c completed) split() (at, name string) {
+	if parent, sub, ok := strings.Cut(c.path, " "); ok {
+		return parent, sub
+	}
+	return "", c.path
+}
+
 func enumOf(v *kong.Value) []string {
 	if v.Enum == "" {
 		return nil
@@ -97,10 +105,7 @@ _sente_lite() {
 `)
 	all := completedOf(root)
 	for _, c := range all[1:] {
-		at, name := "", c.path
-		if parent, sub, ok := strings.Cut(c.path, " "); ok {
-			at, name = parent, sub
-		}
+		at, name := c.split()
 		fmt.Fprintf(w, "      %q) path=%q ;;\n", at+" "+name, c.path)
 	}
 	fmt.Fprintf(w, "      \" help\") path=help ;;\n    esac\n  done\n  case \"$prev\" in\n")
@@ -163,10 +168,7 @@ _sente-lite() {
 `)
 	all := completedOf(root)
 	for _, c := range all[1:] {
-		at, name := "", c.path
-		if parent, sub, ok := strings.Cut(c.path, " "); ok {
-			at, name = parent, sub
-		}
+		at, name := c.split()
 		fmt.Fprintf(w, "      '%s %s') at='%s' ;;\n", at, name, c.path)
 	}
 	fmt.Fprint(w, "      ' help') at=help ;;\n    esac\n  done\n  case $at in\n")

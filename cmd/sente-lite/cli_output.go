@@ -134,6 +134,15 @@ func (p *printer) paint(style, s string) string {
 	return "\x1b[" + style + "m" + s + "\x1b[0m"
 }
 
+// perform runs a command and returns its exit code.
+func perform(sys system, f form, command func(system, *printer) error) int {
+	p := newPrinter(sys, f)
+	if err := command(sys, p); err != nil {
+		return p.fail(err)
+	}
+	return exitDone
+}
+
 // fail tells an error, and returns the exit code that it has.
 func (p *printer) fail(err error) int {
 	code := exitFailed

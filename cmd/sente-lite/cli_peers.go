@@ -20,15 +20,7 @@ type peersCommand struct {
 	formFlags
 }
 
-func (c *peersCommand) run(sys system) int {
-	p := newPrinter(sys, c.form())
-	if err := c.show(sys, p); err != nil {
-		return p.fail(err)
-	}
-	return exitDone
-}
-
-func (c *peersCommand) show(sys system, p *printer) error {
+func (c *peersCommand) run(sys system, p *printer) error {
 	if c.Every < 50*time.Millisecond || c.Every > time.Hour {
 		return misuse("", "--every is %v, allowed are 50ms to 1h", c.Every)
 	}

@@ -23,15 +23,7 @@ type sendCommand struct {
 	formFlags
 }
 
-func (c *sendCommand) run(sys system) int {
-	p := newPrinter(sys, c.form())
-	if err := c.send(sys, p); err != nil {
-		return p.fail(err)
-	}
-	return exitDone
-}
-
-func (c *sendCommand) send(sys system, p *printer) error {
+func (c *sendCommand) run(sys system, p *printer) error {
 	said := 0
 	for _, is := range []bool{len(c.UID) > 0, c.All, c.Channel != ""} {
 		if is {
@@ -146,16 +138,12 @@ type askCommand struct {
 	formFlags
 }
 
-func (c *askCommand) run(sys system) int {
-	p := newPrinter(sys, c.form())
+func (c *askCommand) run(sys system, p *printer) error {
 	value, err := c.ask(sys)
-	if err == nil {
-		err = p.value(value, func(w io.Writer) { fmt.Fprintln(w, line(value)) })
-	}
 	if err != nil {
-		return p.fail(err)
+		return err
 	}
-	return exitDone
+	return p.value(value, func(w io.Writer) { fmt.Fprintln(w, line(value)) })
 }
 
 func (c *askCommand) ask(sys system) ([]byte, error) {

@@ -27,15 +27,7 @@ type tailCommand struct {
 
 var tailFields = []string{"at", "dir", "uid", "event", "cb", "bytes", "skipped"}
 
-func (c *tailCommand) run(sys system) int {
-	p := newPrinter(sys, c.form())
-	if err := c.follow(sys, p); err != nil {
-		return p.fail(err)
-	}
-	return exitDone
-}
-
-func (c *tailCommand) follow(sys system, p *printer) error {
+func (c *tailCommand) run(sys system, p *printer) error {
 	for _, f := range c.Fields {
 		if !slices.Contains(tailFields, f) {
 			hint := "known are " + strings.Join(tailFields, ", ")

@@ -12,7 +12,7 @@ import (
 // Version is that of the program, as in :sente-lite/ready.
 const version = "0.1.0"
 
-func printVersion(p *printer) int {
+func (c *versionCommand) run(_ system, p *printer) error {
 	commit, modified := "", false
 	if info, ok := debug.ReadBuildInfo(); ok {
 		for _, s := range info.Settings {
@@ -30,7 +30,7 @@ func printVersion(p *printer) int {
 	} else {
 		b = pipe.AppendString(b, commit)
 	}
-	err := p.value(fmt.Appendf(b, " :modified? %t}", modified), func(w io.Writer) {
+	return p.value(fmt.Appendf(b, " :modified? %t}", modified), func(w io.Writer) {
 		fmt.Fprintf(w, "sente-lite %s (%s", version, runtime.Version())
 		if commit != "" {
 			fmt.Fprintf(w, ", commit %.12s", commit)
@@ -40,8 +40,4 @@ func printVersion(p *printer) int {
 		}
 		fmt.Fprintln(w, ")")
 	})
-	if err != nil {
-		return p.fail(err)
-	}
-	return exitDone
 }

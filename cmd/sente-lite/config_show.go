@@ -84,15 +84,7 @@ func (p *printer) failConfig(err error) int {
 	return exitUsage
 }
 
-func (c *docCommand) run(sys system) int {
-	p := newPrinter(sys, c.form())
-	if err := c.print(p); err != nil {
-		return p.fail(err)
-	}
-	return exitDone
-}
-
-func (c *docCommand) print(p *printer) error {
+func (c *docCommand) run(_ system, p *printer) error {
 	asked := strings.TrimPrefix(strings.NewReplacer("[", "", "]", "", " :", "/", " ", "/").Replace(c.Key), ":")
 	var all []key
 	var names []string

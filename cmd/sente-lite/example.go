@@ -65,39 +65,26 @@ func examplesIn(library fs.FS) (all []example, err error) {
 	return all, nil
 }
 
-func (c *exampleList) run(sys system) int {
-	p := newPrinter(sys, c.form())
+func (c *exampleList) run(sys system, p *printer) error {
 	all, err := examplesIn(sys.Library)
 	if err != nil {
-		return p.fail(err)
+		return err
 	}
 	b := []byte("[")
 	for _, e := range all {
 		b = pipe.AppendString(append(b, "{:name "...), e.name)
 		b = append(pipe.AppendString(append(b, " :title "...), e.title), "} "...)
 	}
-	err = p.value(append(b, ']'), func(w io.Writer) {
+	return p.value(append(b, ']'), func(w io.Writer) {
 		t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 		for _, e := range all {
 			fmt.Fprintf(t, "%s\t%s\n", e.name, e.title)
 		}
 		_ = t.Flush() // to memory
 	})
-	if err != nil {
-		return p.fail(err)
-	}
-	return exitDone
 }
 
-func (c *exampleRun) run(sys system) int {
-	p := newPrinter(sys, c.form())
-	if err := c.start(sys, p); err != nil {
-		return p.fail(err)
-	}
-	return exitDone
-}
-
-func (c *exampleRun) start(sys system, p *printer) error {
+func (c *exampleRun) run(sys system, p *printer) error {
 	all, err := examplesIn(sys.Library)
 	if err != nil {
 		return err
