@@ -83,6 +83,24 @@ func TestTailFilters(t *testing.T) {
 	tail.exits(exitDone, 5*time.Second)
 }
 
+// A stdout that nobody reads costs rows, and keeps nobody from ending.
+func TestTailEndsUnread(t *testing.T) {
+	handler, tail := live(t, "tail")
+	attached(t, handler, tail)
+	handler.say(`[:sente-lite/subscribe {:channel-id "c"}]`)
+	for range 2000 {
+		handler.say(`[:sente-lite/publish {:channel-id "c" :data %q :exclude-sender? true}]`, strings.Repeat("x", 200))
+	}
+	handler.say(`[[:sente-lite/peers {}] "all"]`)
+	handler.hear(`[:chsk/reply "all"`)
+	eventually(t, "its stdout is full", func() bool {
+		handler.say(`[[:sente-lite/peers {}] "queue"]`)
+		return !strings.Contains(handler.hear(`[:chsk/reply "queue"`), ":queue {:size 0 :bytes 0} :rtt-ms nil :away-ms nil}]]")
+	})
+	tail.signal(syscall.SIGINT)
+	tail.exits(exitDone, 5*time.Second)
+}
+
 // The end of the sidecar is an error, in the form that was asked for.
 func TestTailLosesItsSidecar(t *testing.T) {
 	dir := shortDir(t)

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -8,7 +9,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"sync"
 	"time"
 
 	"github.com/sente-lite/sente-lite/pipe"
@@ -45,15 +45,9 @@ func (c *tailCommand) run(sys system, p *printer) error {
 	defer stop()
 	ctx, end := context.WithCancel(ctx)
 	defer end()
-	var printing sync.Mutex
-	var failed error
+	var failed error // of the reading goroutine, until that has ended
 	link, err := c.dial(ctx, sys, func(i pipe.Item) {
-		if string(i.Name) != "sente-lite/tailed" {
-			return
-		}
-		printing.Lock()
-		defer printing.Unlock()
-		if failed == nil {
+		if failed == nil && string(i.Name) == "sente-lite/tailed" {
 			if failed = c.row(p, i.Body); failed != nil {
 				end()
 			}
@@ -62,8 +56,8 @@ func (c *tailCommand) run(sys system, p *printer) error {
 	if err != nil {
 		return err
 	}
-	defer link.close()
 	if _, err := link.ask(ctx, request); err != nil {
+		link.close()
 		if bad := (*pipe.Error)(nil); errors.As(err, &bad) && bad.Code == "unknown-event" {
 			return &pipe.Error{Category: pipe.Unsupported, Code: "too-old", Msg: "this sidecar's version knows no tail", Hint: "restart it with this binary: " + version}
 		}
@@ -71,11 +65,9 @@ func (c *tailCommand) run(sys system, p *printer) error {
 	}
 	select {
 	case <-link.ended:
-		return link.end()
+		return cmp.Or(failed, link.end())
 	case <-ctx.Done():
-		printing.Lock()
-		defer printing.Unlock()
-		return failed // or nothing: ctrl-C is how it ends
+		return link.leave(&failed)
 	}
 }
 

@@ -7,6 +7,7 @@ import (
 	"math"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -95,6 +96,36 @@ func TestTopics(t *testing.T) {
 			text, err := os.ReadFile(filepath.Join("..", "..", dir, "README.md"))
 			if err != nil || string(text) != page {
 				t.Errorf("%s is not %s/README.md: %v", topic.name, dir, err)
+			}
+		}
+	}
+}
+
+// Each command of the grammar does what its examples say: they are good command
+// lines of that very command.
+func TestExamplesParse(t *testing.T) {
+	for name, both := range examples {
+		for _, example := range both {
+			_, line, ok := strings.Cut(example, "sente-lite ")
+			if _, behind, piped := strings.Cut(line, "sente-lite "); piped && strings.HasPrefix(example, "echo") {
+				line = behind
+			}
+			if !ok {
+				t.Errorf("%s: no command in %q", name, example)
+			}
+			line = regexp.MustCompile(`( > .*| \| .*|\))$`).ReplaceAllString(line, "")
+			var args []string
+			for _, word := range regexp.MustCompile(`'[^']*'|\S+`).FindAllString(line, -1) {
+				args = append(args, strings.Trim(word, "'"))
+			}
+			parsed, err := newParser(new(grammar)).Parse(args)
+			if err != nil {
+				t.Errorf("%s: %q: %v", name, example, err)
+				continue
+			}
+			command, _, _ := strings.Cut(parsed.Command(), " <")
+			if err := strayFlag(parsed, command); err != nil || command != name && !strings.HasPrefix(command, name+" ") {
+				t.Errorf("%s: %q is of %s (%v)", name, example, command, err)
 			}
 		}
 	}

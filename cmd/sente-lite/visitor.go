@@ -308,6 +308,24 @@ func (c *visitor) lost(err error) error {
 		Hint: `"sente-lite doctor" looks for running sidecars`}
 }
 
+// leaveTime is how long leave waits for a stdout that takes nothing.
+const leaveTime = time.Second
+
+// leave is close for a visitor that prints what comes: its stdout may be a pipe
+// that nobody reads, and the reading goroutine stuck there. Then that is left
+// behind, as the process ends now. It returns what printing has failed with.
+func (c *visitor) leave(failed *error) error {
+	c.conn.Close(pipe.Reason{Code: pipe.CloseNormal})
+	late := time.NewTimer(leaveTime)
+	defer late.Stop()
+	select {
+	case <-c.ended:
+		return *failed
+	case <-late.C:
+		return nil
+	}
+}
+
 // close ends the link.
 func (c *visitor) close() {
 	c.conn.Close(pipe.Reason{Code: pipe.CloseNormal})
