@@ -53,7 +53,10 @@ func dial(ctx context.Context, address, token string, event func(pipe.Item)) (*v
 		o.Header = http.Header{"Authorization": {"Bearer " + token}}
 	}
 	conn, err := transport.Dial(ctx, target, o)
-	if err != nil {
+	switch {
+	case errors.Is(ctx.Err(), context.Canceled):
+		return nil, errInterrupted
+	case err != nil:
 		return nil, unreachable(address, err)
 	}
 	c := &visitor{address: address, conn: conn, event: event, waiting: map[string]chan []byte{}, ended: make(chan struct{})}
@@ -69,8 +72,11 @@ func dial(ctx context.Context, address, token string, event func(pipe.Item)) (*v
 				break
 			}
 		}
-		if ctx.Err() != nil {
+		switch {
+		case errors.Is(ctx.Err(), context.DeadlineExceeded):
 			err = fmt.Errorf("no greeting within %v", dialTime)
+		case ctx.Err() != nil:
+			return nil, errInterrupted
 		}
 		return nil, refused(address, token, err)
 	}
@@ -151,10 +157,13 @@ func (c *visitor) greet(socket bool, token string) error {
 	}
 	for {
 		m, err := c.conn.Read(nil)
-		if err != nil {
-			return err
+		var i pipe.Item
+		if err == nil {
+			i, err = pipe.Split(m.Data, clientLimits)
 		}
-		i, err := pipe.Split(m.Data, clientLimits)
+		if bad := (*pipe.Error)(nil); errors.As(err, &bad) {
+			return errors.New(bad.Msg) // ours, of what it has said
+		}
 		if err != nil {
 			return err
 		}

@@ -1,10 +1,12 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
 	"io/fs"
+	"net"
 	"strconv"
 	"strings"
 	"syscall"
@@ -78,12 +80,19 @@ func closeOf(m []byte) error {
 	return pipe.Closed{Reason: pipe.Reason{Code: uint16(code), Text: text(m, ":reason")}, Remote: true}
 }
 
-// unreachable is the error of an address where nobody answers.
+// unreachable is the error of an address where nobody answers, or somebody else.
 func unreachable(address string, err error) error {
-	e := &pipe.Error{Category: pipe.Unavailable, Code: "unreachable", Retry: true,
+	if network := (*net.OpError)(nil); !errors.As(err, &network) && !errors.Is(err, context.DeadlineExceeded) {
+		return noGreeting(address, err)
+	}
+	return &pipe.Error{Category: pipe.Unavailable, Code: "unreachable", Retry: true,
 		Msg:  "nobody answers at " + address + ": " + plainly(err),
 		Hint: `start one with "sente-lite serve", or name another with --to URL; "sente-lite doctor" looks for running ones`}
-	return e
+}
+
+func noGreeting(address string, err error) error {
+	return &pipe.Error{Category: pipe.Unavailable, Code: "no-greeting", Msg: address + " does not greet as a sidecar does: " + plainly(err),
+		Hint: "it may be another program's address"}
 }
 
 // refused is the error of a sidecar that answers, and lets nobody in.
@@ -100,8 +109,7 @@ func refused(address, token string, err error) error {
 	case bad != nil:
 		return bad
 	}
-	return &pipe.Error{Category: pipe.Unavailable, Code: "no-greeting", Msg: address + " does not greet as a sidecar does: " + plainly(err),
-		Hint: "is it another program's address?"}
+	return noGreeting(address, err)
 }
 
 // plainly says an error as a person would.
@@ -122,5 +130,9 @@ func plainly(err error) string {
 	case err == nil, errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
 		return "it was closed"
 	}
-	return strings.TrimPrefix(err.Error(), "transport: ")
+	msg := strings.TrimPrefix(err.Error(), "transport: ")
+	if rest, ok := strings.CutPrefix(msg, "dialing "); ok {
+		_, msg, _ = strings.Cut(rest, ": ") // the address is said already
+	}
+	return msg
 }
