@@ -34,9 +34,9 @@ type Config struct {
 	Amend func(html []byte) []byte
 	// Also are handlers of more paths, "/x" under the base path: behind the guard
 	// as all else, for our own pages only, and before Pages.
-	Also map[string]http.Handler
-	Guard    Guard
-	Log      *slog.Logger
+	Also  map[string]http.Handler
+	Guard Guard
+	Log   *slog.Logger
 }
 
 // A Server answers HTTP requests.

@@ -43,10 +43,15 @@ func (f formFlags) form() form {
 	return formText
 }
 
-// formOf finds the form in arguments that could not be parsed.
+// formOf finds the form in arguments that could not be parsed. On the stdout of
+// those who run stands nothing but what they say when they run.
 func formOf(args []string) form {
 	if i := slices.Index(args, "--"); i >= 0 {
 		args = args[:i]
+	}
+	first := slices.IndexFunc(args, func(arg string) bool { return !strings.HasPrefix(arg, "-") })
+	if first < 0 || slices.Contains([]string{"pipe", "serve", "dev", "demo"}, args[first]) {
+		return formText
 	}
 	return formFlags{EDN: slices.Contains(args, "--edn"), JSON: slices.Contains(args, "--json")}.form()
 }
