@@ -72,11 +72,12 @@ func put(t *testing.T, dir, name, text string) {
 	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
 		t.Fatal(err)
 	}
-	// As editors do: written beside, then renamed.
-	if err := os.WriteFile(path+".tmp~", []byte(text), 0o600); err != nil {
+	// In one step: what is half written might be seen.
+	beside := filepath.Join(t.TempDir(), "x")
+	if err := os.WriteFile(beside, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if err := os.Rename(path+".tmp~", path); err != nil {
+	if err := os.Rename(beside, path); err != nil {
 		t.Fatal(err)
 	}
 }

@@ -101,9 +101,9 @@ func (w *watch) run(ctx context.Context, log *slog.Logger) error {
 		events, failures = notify.Events, notify.Errors
 	}
 	watched := map[string]bool{}
-	follow := func() {
+	follow := func() (more bool) { // whether there are folders that were not watched
 		if notify == nil {
-			return
+			return false
 		}
 		for _, d := range w.dirs() {
 			if watched[d] {
@@ -111,16 +111,18 @@ func (w *watch) run(ctx context.Context, log *slog.Logger) error {
 			}
 			if err := notify.Add(d); err != nil {
 				startPolling(err)
-				return
+				return false
 			}
-			watched[d] = true
+			watched[d], more = true, true
 		}
+		return more
 	}
-	follow()
 	if w.state.more {
 		log.Warn("the folder is too large to be watched whole", "folder", w.dir, "files", maxWatchedFiles, "folders", maxWatchedDirs)
 	}
-	w.look() // for what has changed before it was watched
+	for follow() {
+		w.look() // for what has changed before it was watched
+	}
 	quiet := time.NewTimer(0)
 	<-quiet.C
 	var since time.Time // the first event that has not been looked at
@@ -144,7 +146,9 @@ func (w *watch) run(ctx context.Context, log *slog.Logger) error {
 		case <-quiet.C:
 			since = time.Time{}
 			w.look()
-			follow()
+			for follow() {
+				w.look()
+			}
 		case <-poll:
 			w.look()
 		}
