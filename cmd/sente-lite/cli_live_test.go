@@ -185,8 +185,7 @@ func TestAgo(t *testing.T) {
 // A visitor is asked nothing that it leaves open, and answers pings.
 func TestVisitorAnswers(t *testing.T) {
 	dir := shortDir(t)
-	_, at := servesIn(t, dir, nil, "--listen", "http://127.0.0.1:0", "--listen", socketIn(dir),
-		"--set", ":flow/ws-kalive-ms=50", "--set", ":flow/ws-ping-timeout-ms=100")
+	_, at := servesIn(t, dir, nil, "--listen", "http://127.0.0.1:0", "--listen", socketIn(dir), "--set", ":flow/ws-kalive-ms=50")
 	handler, _ := greet(t, at["unix"], "{:handler true}")
 	v, err := dial(t.Context(), at["http"], "", nil)
 	if err != nil {
