@@ -18,7 +18,8 @@ import (
 //
 // What a tail never shows: its own reader's events, since an answer to a row
 // would make another row; hello and what greets it, which carry tokens and
-// session ids; the data of :sente-lite/configure; pings and acks.
+// session ids; the data of :sente-lite/configure and spawn, which has tokens and
+// environments in it; pings and acks.
 type tail struct {
 	to      *Session
 	events  []string // patterns; nil for all
@@ -210,7 +211,7 @@ func appendRow(dir, uid string, name []byte, i *Item, skipped int64) []byte {
 	if i.Shape == ShapeReply {
 		size = len(i.Body)
 	}
-	hidden := isName(name, "sente-lite/configure")
+	hidden := isName(name, "sente-lite/configure") || isName(name, "sente-lite/spawn")
 	whole := size <= maxTailed && !hidden
 	b := make([]byte, 0, 128+len(uid)+min(size, maxTailed))
 	b = append(append(append(b, "[:sente-lite/tailed {:at "...), strconv.FormatInt(now(), 10)...), " :dir "...)

@@ -89,7 +89,9 @@ var tailScenarios = []scenario{
 		o > [[:sente-lite/configure {:config {:auth {:tokens [{:token "s3cret"}]}}}] "c"]
 		o < [:chsk/reply "c" {}]
 		t < [:sente-lite/tailed {:at … :dir :in :uid "$o" :event [:sente-lite/configure] :cb "c"}]
-		t < [:sente-lite/tailed {:at … :dir :out :uid "$o" :event [:chsk/reply "c" {}]}]`},
+		t < [:sente-lite/tailed {:at … :dir :out :uid "$o" :event [:chsk/reply "c" {}]}]
+		o > [:sente-lite/spawn {:env {"KEY" "s3cret"}}]
+		t < [:sente-lite/tailed {:at … :dir :in :uid "$o" :event [:sente-lite/spawn]}]`},
 
 	{name: "a large event's row has its size", script: `
 		a = client

@@ -149,7 +149,8 @@ func showAll(v any, depth int) string {
 // SecretIsSet stands for a secret: that there is one may be known.
 const secretIsSet = "«set»"
 
-// Secret reports whether what stands under a key is never shown.
+// Secret reports whether what stands under a key is never shown. The environment
+// that a program is given is where its secrets are.
 func secret(key any) bool {
-	return key == pack.Keyword("token") || key == pack.Keyword("csrf-token")
+	return key == pack.Keyword("token") || key == pack.Keyword("csrf-token") || key == pack.Keyword("env")
 }
