@@ -16,3 +16,12 @@ var files embed.FS
 
 // Files are the library's: src, examples and README.md.
 func Files() fs.FS { return files }
+
+// Page is the library's page for its users, README.md.
+func Page() string {
+	text, err := fs.ReadFile(files, "README.md")
+	if err != nil {
+		panic(err) // it is embedded
+	}
+	return string(text)
+}

@@ -53,6 +53,13 @@
 //
 // The files: conn, packer, hello, errors, settings and auth have the vocabulary;
 // hub, names and life the whole; session, greet, present, item by item what one
-// peer may do (channel, route, owner, calls); queue, outbox, packet, pressure and heartbeat
-// the way out; scan and edn the text.
+// peer may do (channel, route, owner, calls, tail); queue, outbox, packet, pressure
+// and heartbeat the way out; scan and edn the text.
 package pipe
+
+import _ "embed"
+
+// Doc is this package's page, which "sente-lite help delivery" shows.
+//
+//go:embed README.md
+var Doc string

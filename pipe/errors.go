@@ -1,6 +1,9 @@
 package pipe
 
-import "strconv"
+import (
+	"strconv"
+	"strings"
+)
 
 // Category is one of the nine of contract section 6.
 type Category string
@@ -22,7 +25,7 @@ const (
 // allowed; nothing in it may be a secret.
 type Error struct {
 	Category Category
-	Code     string // "bad-event" stands for :sente-lite/bad-event: stable, searchable
+	Code     string // "bad-event" stands for :sente-lite/bad-event, "app/taken" for itself: stable, searchable
 	Msg      string // what, where, what is allowed
 	Hint     string // what to do; may be empty
 	Event    string // the event's name without the colon; may be empty
@@ -37,7 +40,10 @@ func (e *Error) Error() string { return string(e.Category) + ": " + e.Msg }
 func (e *Error) AppendEDN(dst []byte) []byte {
 	dst = append(dst, "[:sente-lite/error {:category :"...)
 	dst = append(dst, e.Category...)
-	dst = append(dst, " :code :sente-lite/"...)
+	dst = append(dst, " :code :"...)
+	if !strings.Contains(e.Code, "/") {
+		dst = append(dst, "sente-lite/"...)
+	}
 	dst = append(dst, e.Code...)
 	dst = append(dst, " :message "...)
 	dst = AppendString(dst, e.Msg)

@@ -50,6 +50,7 @@ type Hub struct {
 	held     atomic.Int64 // bytes of all queues and partial messages but owners'
 	numbers  atomic.Uint64
 	strangers
+	tails tails
 	Stats Stats
 
 	mu       sync.RWMutex

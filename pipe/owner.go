@@ -8,7 +8,7 @@ import (
 	"time"
 )
 
-// ownerEvents are the events of contract section 4 that only owners may send.
+// ownerEvents are the events that only owners may send.
 var ownerEvents = map[string]func(*Session, Item) *Error{
 	"sente-lite/send":      (*Session).ownerSend,
 	"sente-lite/request":   (*Session).ownerRequest,
@@ -17,6 +17,7 @@ var ownerEvents = map[string]func(*Session, Item) *Error{
 	"sente-lite/kick":      (*Session).ownerKick,
 	"sente-lite/spawn":     (*Session).ownerSpawn,
 	"sente-lite/configure": (*Session).ownerConfigure,
+	"sente-lite/tail":      (*Session).ownerTail,
 }
 
 // ownerEvent handles an event of the link's own namespaces that not everybody

@@ -10,6 +10,7 @@ type packet struct {
 	packer Packer
 	packed []byte
 	more   map[Packer][]byte
+	shown  *Item // edn taken apart, once somebody tails
 }
 
 // in returns the message in a packer's form. The error says what the form

@@ -36,6 +36,7 @@ func (h *Hub) currentHandler() *Session {
 func (h *Hub) unregister(s *Session) {
 	h.mu.Lock()
 	delete(h.sessions, s)
+	h.tails.drop(s)
 	if !s.registered {
 		h.mu.Unlock()
 		return

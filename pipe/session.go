@@ -374,6 +374,9 @@ var (
 func (s *Session) item(i Item) {
 	h := s.hub
 	h.Stats.Received.Add(1)
+	if list := h.tails.Load(); list != nil {
+		s.tailed(list, i)
+	}
 	if i.Shape == ShapeReply {
 		s.received.Add(1)
 		h.calls.reply(s, i)

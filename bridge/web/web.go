@@ -31,8 +31,13 @@ type Config struct {
 	Assets   map[string]Asset  // by path under the base path, "/x.cljs"; a file of Pages has precedence
 	Pages    fs.FS             // served at the base path; nil: none
 	Headers  http.Header       // added to every page
-	Guard    Guard
-	Log      *slog.Logger
+	// Amend, if set, changes every HTML page on its way out.
+	Amend func(html []byte) []byte
+	// Also are handlers of more paths, "/x" under the base path: behind the guard
+	// as all else, for our own pages only, and before Pages.
+	Also  map[string]http.Handler
+	Guard Guard
+	Log   *slog.Logger
 }
 
 // A Server answers HTTP requests.
@@ -44,6 +49,11 @@ type Server struct {
 	js    asset
 }
 
+// Doc is this package's page, which "sente-lite help security" shows.
+//
+//go:embed README.md
+var Doc string
+
 //go:embed client/sente-lite.js
 var clientJS []byte
 
@@ -54,7 +64,7 @@ func New(cfg Config) *Server {
 		s.cfg.Log = slog.New(slog.DiscardHandler)
 	}
 	if cfg.Pages != nil {
-		s.pages = newPages(cfg.Pages, cfg.Headers)
+		s.pages = newPages(cfg.Pages, cfg.Headers, cfg.Amend)
 	}
 	s.SetGuard(cfg.Guard)
 	if len(cfg.Assets) > 0 {
@@ -143,9 +153,16 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, "only GET and HEAD are taken here", http.StatusMethodNotAllowed)
 		return
 	}
+	also := s.cfg.Also[path]
 	switch {
 	case path == "/sente-lite.js":
 		s.js.ServeHTTP(w, r)
+	case also != nil:
+		if problem := guard.origin(r); problem != "" {
+			http.Error(w, "Unauthorized origin: "+problem, http.StatusForbidden)
+			return
+		}
+		also.ServeHTTP(w, r)
 	case s.pages == nil || isReserved(path):
 		http.NotFound(w, r)
 	default:

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"log/slog"
 	"os"
 	"slices"
@@ -23,7 +24,8 @@ const (
 type system struct {
 	Stdin, Stdout, Stderr *os.File
 	Environ               []string
-	Terminal              bool // stdin is one
+	Terminal              bool  // stdin is one
+	Library               fs.FS // examples and the Clojure library; nil where there are none
 }
 
 func (s system) lookup(name string) (string, bool) {
@@ -47,7 +49,9 @@ type cliContext struct {
 	LogLevel *slog.LevelVar // that of Config, until another is set
 }
 
-// Grammar is the command line. Kong reads it from the tags; so does the help.
+// Grammar is the command line. Kong reads it from the tags; so do the help, the
+// man page and the completions. The flags that stand here are those of the
+// configuration, for the commands that have one (takesConfig).
 type grammar struct {
 	Config    string   `placeholder:"FILE" help:"Configuration: one EDN map."`
 	Listen    []string `sep:"none" placeholder:"URL" help:"unix:/path, tcp://host:port, http://host:port; may repeat."`
@@ -59,9 +63,21 @@ type grammar struct {
 
 	Pipe    pipeCommand    `cmd:"" group:"Run" help:"Sidecar of a script, which speaks on stdin and stdout."`
 	Serve   serveCommand   `cmd:"" group:"Run" help:"Server for browsers, scripts and programs."`
+	Dev     devCommand     `cmd:"" group:"Run" help:"Server for a folder of pages, with live reload."`
 	Demo    demoCommand    `cmd:"" group:"Run" help:"Server with pages that show it all working."`
-	Check   configCommand  `cmd:"" name:"config" group:"Look" help:"Check the configuration."`
+	Example exampleCommand `cmd:"" group:"Run" help:"Examples to run and to copy."`
+
+	Send  sendCommand  `cmd:"" group:"Talk to a running one" help:"Send an event, to the handler or to peers."`
+	Ask   askCommand   `cmd:"" group:"Talk to a running one" help:"Ask the handler or a peer, and print the reply."`
+	Peers peersCommand `cmd:"" group:"Talk to a running one" help:"Show who is connected."`
+	Tail  tailCommand  `cmd:"" group:"Talk to a running one" help:"Show events as they come and go."`
+
+	Doctor  doctorCommand  `cmd:"" group:"Look" help:"Check this machine and what runs, and say how to fix it."`
+	Check   configCommand  `cmd:"" name:"config" group:"Look" help:"The configuration and where it comes from."`
 	Version versionCommand `cmd:"" group:"Look" help:"Print the version."`
+
+	Completion completionCommand `cmd:"" group:"Shell" help:"Print completions for bash, zsh or fish."`
+	Man        manCommand        `cmd:"" group:"Shell" help:"Print the man page."`
 }
 
 type (
@@ -70,14 +86,14 @@ type (
 	demoCommand   struct{}
 	configCommand struct {
 		Check checkCommand `cmd:"" help:"Check all layers of the configuration, start nothing."`
+		Show  showCommand  `cmd:"" help:"Show every value, and where it comes from."`
+		Doc   docCommand   `cmd:"" help:"Show what every key means and takes."`
 	}
 	checkCommand struct {
 		File string `arg:"" optional:"" help:"A configuration file, as with --config."`
-		EDN  bool   `name:"edn" help:"Print what was found as one EDN map."`
+		formFlags
 	}
-	versionCommand struct {
-		EDN bool `name:"edn" help:"Print one EDN map."`
-	}
+	versionCommand struct{ formFlags }
 )
 
 // Run is the program: it returns the exit code.
@@ -86,15 +102,14 @@ func run(args []string, sys system) int {
 		return g.start(sys, runPipe)
 	}
 	var g grammar
-	parser, err := kong.New(&g, kong.Name("sente-lite"), kong.NoDefaultHelp(), kong.Exit(func(int) {}))
+	parser := newParser(&g)
+	if word, rest := wantsHelp(args); word != "" {
+		return help(parser, word, rest, sys)
+	}
+	said := args
+	args, err := withCommand(parser, args, sys)
 	if err != nil {
-		panic(err) // the grammar is wrong
-	}
-	if asked, rest := wantsHelp(args); asked {
-		return help(parser, rest, sys)
-	}
-	if args, err = withCommand(parser, args, sys); err != nil {
-		return usage(sys, err)
+		return usage(sys, said, err)
 	}
 	if args == nil {
 		printHelp(sys.Stderr, parser.Model.Node)
@@ -102,20 +117,84 @@ func run(args []string, sys system) int {
 	}
 	parsed, err := parser.Parse(args)
 	if err != nil {
-		return usage(sys, err)
+		return usage(sys, said, err)
 	}
-	switch command, _, _ := strings.Cut(parsed.Command(), " <"); command {
-	case "version":
-		return printVersion(sys.Stdout, g.Version.EDN)
-	case "config check":
-		return g.check(sys)
+	command, _, _ := strings.Cut(parsed.Command(), " <")
+	if err := strayFlag(parsed, command); err != nil {
+		return usage(sys, said, err)
+	}
+	return g.run(command, parser, sys)
+}
+
+func newParser(g *grammar) *kong.Kong {
+	parser, err := kong.New(g, kong.Name("sente-lite"), kong.NoDefaultHelp(), kong.Exit(func(int) {}))
+	if err != nil {
+		panic(err) // the grammar is wrong
+	}
+	return parser
+}
+
+// run runs one command.
+func (g *grammar) run(command string, parser *kong.Kong, sys system) int {
+	switch command {
 	case "pipe":
 		return g.start(sys, runPipe)
 	case "serve":
 		return g.start(sys, runServe)
-	default:
+	case "dev":
+		return g.dev(sys)
+	case "demo":
 		return g.start(sys, runDemo)
+	case "example list":
+		return perform(sys, g.Example.List.form(), g.Example.List.run)
+	case "example run":
+		return perform(sys, g.Example.Run.form(), g.Example.Run.run)
+	case "send":
+		return perform(sys, g.Send.form(), g.Send.run)
+	case "ask":
+		return perform(sys, g.Ask.form(), g.Ask.run)
+	case "peers":
+		return perform(sys, g.Peers.form(), g.Peers.run)
+	case "tail":
+		return perform(sys, g.Tail.form(), g.Tail.run)
+	case "doctor":
+		return g.doctor(sys)
+	case "config check":
+		return g.check(sys)
+	case "config show":
+		return g.show(sys)
+	case "config doc":
+		return perform(sys, g.Check.Doc.form(), g.Check.Doc.run)
+	case "completion":
+		return g.Completion.run(sys, parser.Model.Node)
+	case "man":
+		return printMan(sys, parser.Model.Node)
+	default:
+		return perform(sys, g.Version.form(), g.Version.run)
 	}
+}
+
+// takesConfig reports whether a command has a configuration, and with it the
+// flags of the grammar itself.
+func takesConfig(command string) bool {
+	switch command {
+	case "pipe", "serve", "dev", "demo", "doctor", "config check", "config show":
+		return true
+	}
+	return false
+}
+
+// strayFlag finds a flag of the configuration at a command that has none.
+func strayFlag(parsed *kong.Context, command string) error {
+	if takesConfig(command) {
+		return nil
+	}
+	for _, p := range parsed.Path {
+		if p.Flag != nil && slices.Contains(parsed.Model.Node.Flags, p.Flag) {
+			return fmt.Errorf("--%s is for commands that have a configuration, which %s has not", p.Flag.Name, command)
+		}
+	}
+	return nil
 }
 
 // PlainPipe recognises how a script spawns its sidecar: it asks for nothing that
@@ -150,8 +229,12 @@ func withCommand(parser *kong.Kong, args []string, sys system) ([]string, error)
 
 // Usage reports a bad command line. Kong's errors name the nearest command or
 // flag.
-func usage(sys system, err error) int {
-	what := strings.Replace(err.Error(), `expected string value but got "EOL" (<EOL>)`, "expected a value behind it", 1)
+func usage(sys system, args []string, err error) int {
+	const behind = "expected a value behind it"
+	what := strings.NewReplacer(`expected string value but got "EOL" (<EOL>)`, behind, `missing value, expecting "<arg>"`, behind).Replace(err.Error())
+	if f := formOf(args); f != formText {
+		return newPrinter(sys, f).fail(misuse(`run "sente-lite --help"`, "%s", what))
+	}
 	fmt.Fprintf(sys.Stderr, "sente-lite: %v; run \"sente-lite --help\"\n", what)
 	return exitUsage
 }
@@ -208,23 +291,38 @@ func (g *grammar) start(sys system, command func(*cliContext) int) int {
 
 // Check is "config check".
 func (g *grammar) check(sys system) int {
-	file := g.Check.Check.File
+	p := newPrinter(sys, g.Check.Check.form())
+	loader, err := g.layers(sys, g.Check.Check.File)
+	if err != nil {
+		return p.fail(err)
+	}
+	cfg, err := loader.Config()
+	if p.form != formText {
+		if failed := p.value([]byte(checkedEDN(err)), nil); failed != nil {
+			return p.fail(failed)
+		}
+	}
+	if err != nil {
+		if p.form == formText {
+			printProblems(sys.Stderr, err)
+		}
+		return exitUsage
+	}
+	if p.form == formText {
+		fmt.Fprintf(sys.Stderr, "sente-lite: the configuration is good; keys set: %d\n", len(cfg.settings))
+	}
+	return exitDone
+}
+
+// layers is loader for a command that takes the file as its argument too.
+func (g *grammar) layers(sys system, file string) (*Loader, error) {
 	if file != "" && g.Config != "" {
-		return usage(sys, errors.New("a file and --config; expected one of them"))
+		return nil, misuse("", "a file and --config; expected one of them")
 	}
 	if file == "" {
 		file = g.Config
 	}
-	cfg, err := g.loader(sys, file).Config()
-	if g.Check.Check.EDN {
-		fmt.Fprintf(sys.Stdout, "%s\n", checkedEDN(err))
-	}
-	if err != nil {
-		printProblems(sys.Stderr, err)
-		return exitUsage
-	}
-	fmt.Fprintf(sys.Stderr, "sente-lite: the configuration is good; keys set: %d\n", len(cfg.settings))
-	return exitDone
+	return g.loader(sys, file), nil
 }
 
 func printProblems(w io.Writer, err error) {

@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 
 	"github.com/alecthomas/kong"
@@ -32,29 +33,90 @@ var examples = map[string][2]string{
 		`sente-lite config check sente-lite.edn`,
 		`SENTE_LITE_FLOW__MAX_DEPTH=100 sente-lite config check --edn`,
 	},
+	"config show": {
+		`sente-lite config show --config sente-lite.edn`,
+		`SENTE_LITE_LOG_LEVEL=:debug sente-lite config show --edn`,
+	},
+	"config doc": {
+		`sente-lite config doc :flow`,
+		`sente-lite config doc --json`,
+	},
+	"dev": {
+		`sente-lite dev public`,
+		`sente-lite dev site --listen http://127.0.0.1:0 --listen unix:/tmp/site.sock`,
+	},
+	"example": {
+		`sente-lite example list`,
+		`sente-lite example run chat`,
+	},
+	"example list": {
+		`sente-lite example list`,
+		`sente-lite example list --edn`,
+	},
+	"example run": {
+		`sente-lite example run chat`,
+		`sente-lite example run chat --dir my-chat`,
+	},
+	"send": {
+		`sente-lite send --all '[:chat/said {:text "hello"}]'`,
+		`sente-lite send --channel lobby '{:text "hello"}' --to http://127.0.0.1:8090`,
+	},
+	"ask": {
+		`sente-lite ask '[:math/add [1 2]]'`,
+		`sente-lite ask --uid ada --timeout 2m '[:ui/ask "Ready?"]' --json`,
+	},
+	"peers": {
+		`sente-lite peers --watch`,
+		`SENTE_LITE_URL=unix:/tmp/chat.sock sente-lite peers --json`,
+	},
+	"tail": {
+		`sente-lite tail 'chat/*' --in`,
+		`sente-lite tail --uid ada --fields at,event --edn`,
+	},
+	"doctor": {
+		`sente-lite doctor`,
+		`sente-lite doctor --config sente-lite.edn --json`,
+	},
+	"completion": {
+		`source <(sente-lite completion bash)`,
+		`sente-lite completion fish > ~/.config/fish/completions/sente-lite.fish`,
+	},
+	"man": {
+		`sente-lite man > ~/.local/share/man/man1/sente-lite.1`,
+		`sente-lite man | man -l -`,
+	},
 	"version": {
 		`sente-lite version`,
 		`sente-lite version --edn`,
 	},
 }
 
-// WantsHelp reports whether help is asked for, and the arguments without that.
-func wantsHelp(args []string) (asked bool, rest []string) {
+// WantsHelp reports whether help is asked for, and by which word, and the
+// arguments without that.
+func wantsHelp(args []string) (word string, rest []string) {
 	for i, arg := range args {
 		switch {
 		case arg == "--":
-			return asked, append(rest, args[i:]...)
+			return word, append(rest, args[i:]...)
 		case arg == "--help", arg == "-h", arg == "help" && i == 0:
-			asked = true
+			word = arg
 		default:
 			rest = append(rest, arg)
 		}
 	}
-	return asked, rest
+	return word, rest
 }
 
-// Help prints the help of the command that the arguments begin with.
-func help(parser *kong.Kong, args []string, sys system) int {
+// Help prints the help of the command that the arguments begin with, or the
+// page of a topic. Where a topic is called as a command is, "help NAME" is the
+// topic's and "NAME --help" the command's.
+func help(parser *kong.Kong, word string, args []string, sys system) int {
+	if word == "help" && len(args) == 1 {
+		if page := topicNamed(args[0]); page != nil {
+			fmt.Fprintf(sys.Stdout, "%s\n", strings.TrimRight(page(), "\n"))
+			return exitDone
+		}
+	}
 	node := parser.Model.Node
 	for _, arg := range args {
 		if strings.HasPrefix(arg, "-") {
@@ -72,11 +134,14 @@ func help(parser *kong.Kong, args []string, sys system) int {
 			if node != parser.Model.Node {
 				break // an argument of the command
 			}
+			for _, t := range topics() {
+				names = append(names, t.name)
+			}
 			msg := fmt.Errorf("unknown command %s", arg)
 			if near := pipe.Nearest(arg, names); near != "" {
 				msg = fmt.Errorf("unknown command %s, did you mean %s?", arg, near)
 			}
-			return usage(sys, msg)
+			return usage(sys, args, msg)
 		}
 		node = next
 	}
@@ -89,12 +154,8 @@ func printHelp(w io.Writer, node *kong.Node) {
 		printOverview(w, node)
 		return
 	}
-	name := strings.TrimPrefix(node.FullPath(), "sente-lite ")
-	fmt.Fprintf(w, "Usage: sente-lite %s", name)
-	for _, p := range node.Positional {
-		fmt.Fprintf(w, " [%s]", strings.ToUpper(p.Name))
-	}
-	fmt.Fprintf(w, " [FLAGS]\n\n%s\n", node.Help)
+	name := commandName(node)
+	fmt.Fprintf(w, "Usage: sente-lite %s\n\n%s\n", synopsis(node), node.Help)
 	if len(node.Positional) > 0 {
 		fmt.Fprintln(w, "\nArguments:")
 		for _, p := range node.Positional {
@@ -107,12 +168,62 @@ func printHelp(w io.Writer, node *kong.Node) {
 			row(w, c.Name, c.Help)
 		}
 	}
-	fmt.Fprintln(w, "\nFlags:")
-	printFlags(w, node.Flags)
-	if name != "version" {
-		printFlags(w, root(node).Flags)
+	if flags := flagsOf(node); len(flags) > 0 {
+		fmt.Fprintln(w, "\nFlags:")
+		for _, f := range flags {
+			row(w, flagUsage(f), f.Help)
+		}
 	}
 	fmt.Fprintf(w, "\nExamples:\n  %s\n  %s\n", examples[name][0], examples[name][1])
+}
+
+func commandName(node *kong.Node) string { return strings.TrimPrefix(node.FullPath(), "sente-lite ") }
+
+// synopsis is how a command is used.
+func synopsis(node *kong.Node) string {
+	s := commandName(node)
+	if len(node.Children) > 0 {
+		s += " COMMAND"
+	}
+	for _, p := range node.Positional {
+		name := strings.ToUpper(p.Name)
+		if p.IsCumulative() && strings.EqualFold(p.Name, "pattern") {
+			name += "…"
+		}
+		if p.Required {
+			s += " " + name
+		} else {
+			s += " [" + name + "]"
+		}
+	}
+	if len(flagsOf(node)) > 0 {
+		s += " [FLAGS]"
+	}
+	return s
+}
+
+// flagsOf returns the flags that a command takes.
+func flagsOf(node *kong.Node) []*kong.Flag {
+	flags := slices.Clone(node.Flags)
+	if takesConfig(commandName(node)) {
+		for _, f := range root(node).Flags {
+			running := node.Group != nil && node.Group.Key == "Run"
+			switch {
+			case strings.HasPrefix(f.Name, "log-") && !running: // it logs nothing
+			case f.Name == "static" && node.Name == "dev": // which has its DIR
+			default:
+				flags = append(flags, f)
+			}
+		}
+	}
+	return flags
+}
+
+func flagUsage(f *kong.Flag) string {
+	if f.IsBool() {
+		return "--" + f.Name
+	}
+	return "--" + f.Name + " " + f.PlaceHolder
 }
 
 // PrintOverview is the first screen: 24 lines of 80 columns.
@@ -123,28 +234,20 @@ func printOverview(w io.Writer, node *kong.Node) {
 	for _, c := range node.Children {
 		if c.Group != nil && c.Group.Key != group {
 			group = c.Group.Key
-			fmt.Fprintf(w, "\n%s:\n", group)
+			fmt.Fprintf(w, "%s:\n", group)
 		}
-		if c.Leaf() {
-			row(w, c.Name, c.Help)
-		}
+		name := c.Name
 		for _, leaf := range c.Children {
-			row(w, c.Name+" "+leaf.Name, leaf.Help)
+			name += " " + leaf.Name
 		}
+		fmt.Fprintf(w, "  %-21s %s\n", name, strings.TrimSuffix(c.Help, "."))
 	}
-	fmt.Fprintln(w, "\nFlags:")
-	printFlags(w, node.Flags)
-	fmt.Fprintln(w, "\n\"sente-lite COMMAND --help\" says more about a command, with examples.")
-}
-
-func printFlags(w io.Writer, flags []*kong.Flag) {
-	for _, f := range flags {
-		name := "--" + f.Name
-		if !f.IsBool() {
-			name += " " + f.PlaceHolder
-		}
-		row(w, name, f.Help)
+	names := make([]string, len(topics()))
+	for i, t := range topics() {
+		names[i] = t.name
 	}
+	fmt.Fprintf(w, "\n\"sente-lite help TOPIC\": %s\n", strings.Join(names, " "))
+	fmt.Fprintln(w, "\"sente-lite COMMAND --help\" says more about a command, with examples.")
 }
 
 func row(w io.Writer, name, help string) {

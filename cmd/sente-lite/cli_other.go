@@ -15,3 +15,6 @@ func isTerminal(f *os.File) bool {
 
 // OwnerOf knows no owners here: the folder is in the user's own temporary one.
 func ownerOf(fs.FileInfo) (uid int, known bool) { return 0, false }
+
+// OpenFiles knows no limit here.
+func openFiles() (n uint64, known bool) { return 0, false }

@@ -5,6 +5,9 @@ import (
 	"errors"
 	"log/slog"
 	"math"
+	"os"
+	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -27,7 +30,7 @@ func TestHelpFitsAScreen(t *testing.T) {
 			t.Errorf("the help of %s has %d lines", n.FullPath(), lines)
 		}
 		for line := range strings.Lines(b.String()) {
-			if utf8.RuneCountInString(line) > 81 {
+			if utf8.RuneCountInString(line) > 81 && !topic.guide {
 				t.Errorf("the help of %s is wide: %s", n.FullPath(), line)
 			}
 		}
@@ -69,5 +72,62 @@ func TestEDNLog(t *testing.T) {
 	log.Info("not said")
 	if b.Len() != 0 {
 		t.Errorf("got %s", b.String())
+	}
+}
+
+// The pages of topics are those that lie beside the code, and fit a screen or
+// two.
+func TestTopics(t *testing.T) {
+	beside := map[string]string{"delivery": "pipe", "transports": "pipe/transport", "packers": "pipe/pack", "security": "bridge/web",
+		"children": "bridge/child", "clojure": "bb"}
+	for _, topic := range topics() {
+		page := topic.page()
+		if !strings.HasPrefix(page, "# ") {
+			t.Errorf("%s has no heading", topic.name)
+		}
+		if lines := strings.Count(page, "\n"); lines > 60 && !topic.guide {
+			t.Errorf("%s has %d lines", topic.name, lines)
+		}
+		for line := range strings.Lines(page) {
+			if utf8.RuneCountInString(line) > 81 && !topic.guide {
+				t.Errorf("%s is wide: %s", topic.name, line)
+			}
+		}
+		if dir, ok := beside[topic.name]; ok {
+			text, err := os.ReadFile(filepath.Join("..", "..", dir, "README.md"))
+			if err != nil || string(text) != page {
+				t.Errorf("%s is not %s/README.md: %v", topic.name, dir, err)
+			}
+		}
+	}
+}
+
+// Each command of the grammar does what its examples say: they are good command
+// lines of that very command.
+func TestExamplesParse(t *testing.T) {
+	for name, both := range examples {
+		for _, example := range both {
+			_, line, ok := strings.Cut(example, "sente-lite ")
+			if _, behind, piped := strings.Cut(line, "sente-lite "); piped && strings.HasPrefix(example, "echo") {
+				line = behind
+			}
+			if !ok {
+				t.Errorf("%s: no command in %q", name, example)
+			}
+			line = regexp.MustCompile(`( > .*| \| .*|\))$`).ReplaceAllString(line, "")
+			var args []string
+			for _, word := range regexp.MustCompile(`'[^']*'|\S+`).FindAllString(line, -1) {
+				args = append(args, strings.Trim(word, "'"))
+			}
+			parsed, err := newParser(new(grammar)).Parse(args)
+			if err != nil {
+				t.Errorf("%s: %q: %v", name, example, err)
+				continue
+			}
+			command, _, _ := strings.Cut(parsed.Command(), " <")
+			if err := strayFlag(parsed, command); err != nil || command != name && !strings.HasPrefix(command, name+" ") {
+				t.Errorf("%s: %q is of %s (%v)", name, example, command, err)
+			}
+		}
 	}
 }

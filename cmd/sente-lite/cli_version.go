@@ -12,7 +12,7 @@ import (
 // Version is that of the program, as in :sente-lite/ready.
 const version = "0.1.0"
 
-func printVersion(w io.Writer, edn bool) int {
+func (c *versionCommand) run(_ system, p *printer) error {
 	commit, modified := "", false
 	if info, ok := debug.ReadBuildInfo(); ok {
 		for _, s := range info.Settings {
@@ -24,23 +24,20 @@ func printVersion(w io.Writer, edn bool) int {
 			}
 		}
 	}
-	if edn {
-		b := fmt.Appendf(nil, "{:version %q :go %q :commit ", version, runtime.Version())
-		if commit == "" {
-			b = append(b, "nil"...)
-		} else {
-			b = pipe.AppendString(b, commit)
+	b := fmt.Appendf(nil, "{:version %q :go %q :commit ", version, runtime.Version())
+	if commit == "" {
+		b = append(b, "nil"...)
+	} else {
+		b = pipe.AppendString(b, commit)
+	}
+	return p.value(fmt.Appendf(b, " :modified? %t}", modified), func(w io.Writer) {
+		fmt.Fprintf(w, "sente-lite %s (%s", version, runtime.Version())
+		if commit != "" {
+			fmt.Fprintf(w, ", commit %.12s", commit)
 		}
-		fmt.Fprintf(w, "%s :modified? %t}\n", b, modified)
-		return exitDone
-	}
-	fmt.Fprintf(w, "sente-lite %s (%s", version, runtime.Version())
-	if commit != "" {
-		fmt.Fprintf(w, ", commit %.12s", commit)
-	}
-	if modified {
-		fmt.Fprint(w, ", modified")
-	}
-	fmt.Fprintln(w, ")")
-	return exitDone
+		if modified {
+			fmt.Fprint(w, ", modified")
+		}
+		fmt.Fprintln(w, ")")
+	})
 }

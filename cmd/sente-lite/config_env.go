@@ -12,7 +12,7 @@ const envPrefix = "SENTE_LITE_"
 
 // These are read by others: clients of a running sidecar, and our own library
 // when it looks for the program.
-var notConfiguration = []string{"SENTE_LITE_URL", "SENTE_LITE_BIN"}
+var notConfiguration = []string{"SENTE_LITE_URL", "SENTE_LITE_TOKEN", "SENTE_LITE_BIN"}
 
 // Environ adds what variables say: SENTE_LITE_FLOW__MAX_DEPTH=10 is {:flow
 // {:max-depth 10}}. One that names no key is an error.

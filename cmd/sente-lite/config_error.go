@@ -105,6 +105,8 @@ func show(v any) string {
 	return s
 }
 
+// ShowAll is show without an end, in which collections are shown to a depth of 3
+// beyond the one given.
 func showAll(v any, depth int) string {
 	if depth > 3 {
 		return "…"
@@ -135,7 +137,7 @@ func showAll(v any, depth int) string {
 		for x, y := range v {
 			value := showAll(y, depth+1)
 			if secret(x) {
-				value = "…"
+				value = secretIsSet
 			}
 			parts = append(parts, showAll(x, depth+1)+" "+value)
 		}
@@ -144,7 +146,11 @@ func showAll(v any, depth int) string {
 	return fmt.Sprint(v) // integers, booleans, keywords, symbols
 }
 
-// Secret reports whether what stands under a key is never shown.
+// SecretIsSet stands for a secret: that there is one may be known.
+const secretIsSet = "«set»"
+
+// Secret reports whether what stands under a key is never shown. The environment
+// that a program is given is where its secrets are.
 func secret(key any) bool {
 	return key == pack.Keyword("token") || key == pack.Keyword("csrf-token") || key == pack.Keyword("env")
 }

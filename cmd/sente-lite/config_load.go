@@ -25,6 +25,7 @@ type Loader struct {
 // A setting is the value of one key, as the last layer that has it says.
 type setting struct {
 	value any // checked
+	raw   any // as it was said
 	by    report
 }
 
@@ -124,7 +125,7 @@ func (l *Loader) put(r *report, at keyPath, v any) {
 			return
 		case k.name == name:
 			if checked, ok := k.is.check(r, at, v); ok {
-				l.said[name] = setting{checked, *r}
+				l.said[name] = setting{checked, v, *r}
 			}
 			return
 		case strings.HasPrefix(k.name, name+"/"):

@@ -21,13 +21,17 @@ type report struct {
 
 // Add returns false, for those who return what they have found.
 func (r *report) add(at keyPath, format string, args ...any) bool {
-	source := r.source
-	if r.text != nil {
-		line, column := pack.Locate(r.text, at...)
-		source = fmt.Sprintf("%s:%d:%d", source, line, column)
-	}
-	*r.to = append(*r.to, problem{source, at, fmt.Sprintf(format, args...)})
+	*r.to = append(*r.to, problem{r.where(at), at, fmt.Sprintf(format, args...)})
 	return false
+}
+
+// Where names the layer, with line and column where it has those.
+func (r *report) where(at keyPath) string {
+	if r.text == nil {
+		return r.source
+	}
+	line, column := pack.Locate(r.text, at...)
+	return fmt.Sprintf("%s:%d:%d", r.source, line, column)
 }
 
 func (r *report) wrong(at keyPath, v any, allowed string) bool {

@@ -18,27 +18,39 @@ func DefaultSocketDir() (string, error) {
 }
 
 func socketDir(runtime, temporary string, uid int) (string, error) {
-	dir := filepath.Join(temporary, "sente-lite-"+strconv.Itoa(uid))
-	if info, err := os.Stat(runtime); err == nil && info.IsDir() && filepath.IsAbs(runtime) { // as the XDG specification has it
-		dir = filepath.Join(runtime, "sente-lite")
-	}
+	dir := socketDirPath(runtime, temporary, uid)
 	if err := os.Mkdir(dir, 0o700); err != nil && !errors.Is(err, fs.ErrExist) {
 		return "", fmt.Errorf("the folder of the default socket cannot be made: %w; give --listen unix:/path/x.sock", err)
 	}
+	if err := checkSocketDir(dir, uid); err != nil {
+		return "", err
+	}
+	return dir, nil
+}
+
+func socketDirPath(runtime, temporary string, uid int) string {
+	if info, err := os.Stat(runtime); err == nil && info.IsDir() && filepath.IsAbs(runtime) { // as the XDG specification has it
+		return filepath.Join(runtime, "sente-lite")
+	}
+	return filepath.Join(temporary, "sente-lite-"+strconv.Itoa(uid))
+}
+
+// checkSocketDir refuses a folder that is not ours alone.
+func checkSocketDir(dir string, uid int) error {
 	info, err := os.Lstat(dir)
 	if err != nil {
-		return "", fmt.Errorf("the folder of the default socket: %w", err)
+		return fmt.Errorf("the folder of the default socket: %w", err)
 	}
 	owner, known := ownerOf(info)
 	switch {
 	case !info.IsDir():
-		return "", fmt.Errorf("the folder of the default socket, %s, is no folder; remove it, or give --listen unix:/path/x.sock", dir)
+		return fmt.Errorf("the folder of the default socket, %s, is no folder; remove it, or give --listen unix:/path/x.sock", dir)
 	case known && owner != uid:
-		return "", fmt.Errorf("the folder of the default socket, %s, belongs to user %d and not to %d; give --listen unix:/path/x.sock", dir, owner, uid)
+		return fmt.Errorf("the folder of the default socket, %s, belongs to user %d and not to %d; give --listen unix:/path/x.sock", dir, owner, uid)
 	case info.Mode().Perm()&0o077 != 0:
-		return "", fmt.Errorf("the folder of the default socket, %s, has mode %#o and is open to others; allowed: 0700", dir, info.Mode().Perm())
+		return fmt.Errorf("the folder of the default socket, %s, has mode %#o and is open to others; allowed: 0700", dir, info.Mode().Perm())
 	}
-	return dir, nil
+	return nil
 }
 
 // SocketPath returns the path of the nth socket of a name in the folder:

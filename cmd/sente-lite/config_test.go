@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/sente-lite/sente-lite/pipe"
+	"github.com/sente-lite/sente-lite/pipe/pack"
 )
 
 func noVariables(string) (string, bool) { return "", false }
@@ -303,5 +304,15 @@ func TestSocketDir(t *testing.T) {
 	}
 	if SocketPath("/d", "n", 1) != "/d/n.sock" || SocketPath("/d", "n", 3) != "/d/n-3.sock" {
 		t.Fatal("names of sockets")
+	}
+}
+
+func TestShowHidesSecrets(t *testing.T) {
+	v := map[any]any{
+		pack.Keyword("token"): "s3cret", pack.Keyword("token-env"): "NAME",
+		pack.Keyword("env"): map[any]any{"KEY": "s3cret"}, pack.Keyword("tokens"): []any{map[any]any{pack.Keyword("csrf-token"): "s3cret"}},
+	}
+	if got, want := showAll(v, -100), `{:env «set», :token «set», :token-env "NAME", :tokens [{:csrf-token «set»}]}`; got != want {
+		t.Errorf("got %s, want %s", got, want)
 	}
 }

@@ -90,21 +90,31 @@ func (l *Loader) secret(spec tokenSpec) (string, error) {
 		}
 	default:
 		where = "the file " + spec.File
-		info, err := os.Stat(spec.File)
-		if err != nil {
-			return "", fmt.Errorf("%s cannot be read; it should have the token", where)
+		var err error
+		if secret, err = tokenFile(spec.File); err != nil {
+			return "", err
 		}
-		if !info.Mode().IsRegular() || info.Size() > maxTokenFile {
-			return "", fmt.Errorf("%s is no file with a token: it is larger than %d bytes or no plain file", where, maxTokenFile)
-		}
-		text, err := os.ReadFile(spec.File)
-		if err != nil {
-			return "", fmt.Errorf("%s cannot be read; it should have the token", where)
-		}
-		secret = strings.TrimSuffix(strings.TrimSuffix(string(text), "\n"), "\r")
 	}
 	if secret == "" {
 		return "", fmt.Errorf("%s is empty; it should have the token", where)
 	}
 	return secret, nil
+}
+
+// tokenFile reads a file that has a token, and nothing but a line's end behind
+// it.
+func tokenFile(name string) (string, error) {
+	where := "the file " + name
+	info, err := os.Stat(name)
+	if err != nil {
+		return "", fmt.Errorf("%s cannot be read; it should have the token", where)
+	}
+	if !info.Mode().IsRegular() || info.Size() > maxTokenFile {
+		return "", fmt.Errorf("%s is no file with a token: it is larger than %d bytes or no plain file", where, maxTokenFile)
+	}
+	text, err := os.ReadFile(name)
+	if err != nil {
+		return "", fmt.Errorf("%s cannot be read; it should have the token", where)
+	}
+	return strings.TrimSuffix(strings.TrimSuffix(string(text), "\n"), "\r"), nil
 }

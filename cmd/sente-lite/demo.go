@@ -39,20 +39,25 @@ func runDemo(c *cliContext) int {
 
 // welcome tells a person what to look at.
 func (s *sidecar) welcome() {
-	var page, socket string
-	for _, a := range s.listening() {
-		if page == "" && strings.HasPrefix(a, "http:") {
-			page = a + s.Config.BasePath
-		}
-		if path, ok := strings.CutPrefix(a, "unix:"); ok && socket == "" {
-			socket = path
-		}
-	}
+	page, socket := s.addresses()
 	fmt.Fprintf(s.Stderr, "\n  The demo is at  %s  (open it in two tabs)\n", page)
 	if socket != "" {
 		fmt.Fprintf(s.Stderr, "  From a shell:   echo '[:demo/say {:channel \"lobby\" :text \"hello from a shell\"}]' | nc -NU %s\n", socket)
 	}
 	fmt.Fprintf(s.Stderr, "  Ctrl-C ends it.\n\n")
+}
+
+// addresses returns the first page's address, and the first socket's path.
+func (s *sidecar) addresses() (page, socket string) {
+	for _, a := range s.listening() {
+		if page == "" && strings.HasPrefix(a, "http:") {
+			page = a + strings.TrimRight(s.Config.BasePath, "/") + "/"
+		}
+		if path, ok := strings.CutPrefix(a, "unix:"); ok && socket == "" {
+			socket = path
+		}
+	}
+	return page, socket
 }
 
 // What the demo keeps, at the most.

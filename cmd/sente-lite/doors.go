@@ -25,6 +25,8 @@ type defaults struct {
 	socket   bool   // the default socket
 	pages    fs.FS  // of the binary's own
 	headers  http.Header
+	amend    func(html []byte) []byte // what it adds to pages
+	also     map[string]http.Handler  // what it serves beside them
 }
 
 var (
@@ -53,7 +55,7 @@ func newDoors(s *sidecar, d defaults, pages fs.FS) *doors {
 	ds.ctx, ds.cancel = context.WithCancel(context.Background())
 	cfg := web.Config{
 		Hub: s.hub, Options: s.options(), BasePath: s.Config.BasePath,
-		Pages: pages, Guard: guardOf(s.Config), Log: s.Logger,
+		Pages: pages, Guard: guardOf(s.Config), Log: s.Logger, Amend: d.amend, Also: d.also,
 	}
 	if pages == d.pages {
 		cfg.Headers = d.headers

@@ -69,6 +69,7 @@ var livesIn = map[string][]string{
 	"github.com/sourcegraph/jsonrpc2": {"bridge/lsp"},
 	"github.com/hashicorp/go-plugin":  {"plugins/proc"},
 	"github.com/nats-io/":             {"bridge/nats"},
+	"github.com/fsnotify/fsnotify":    {"cmd/sente-lite"},
 	"golang.org/x/sys/":               {"pipe/transport", "bridge/child", "plugins/proc", "cmd/sente-lite"},
 
 	// For tests only, and for the suites that only tests import.

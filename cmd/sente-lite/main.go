@@ -6,6 +6,7 @@ package main
 import (
 	"os"
 
+	"github.com/sente-lite/sente-lite/bb"
 	"github.com/sente-lite/sente-lite/bridge/child"
 )
 
@@ -19,5 +20,6 @@ func main() {
 		Stderr:   os.Stderr,
 		Environ:  os.Environ(),
 		Terminal: isTerminal(os.Stdin),
+		Library:  bb.Files(),
 	}))
 }

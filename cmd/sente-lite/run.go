@@ -137,7 +137,7 @@ func serve(c *cliContext, d defaults, extra func(context.Context, *sidecar) erro
 	if extra != nil {
 		beside.Go(func() {
 			if err := extra(ctx, s); err != nil {
-				c.Logger.Error("the demo has ended", "error", err)
+				c.Logger.Error("what runs beside the server has ended", "error", err)
 			}
 		})
 	}

@@ -10,18 +10,29 @@ import (
 )
 
 func TestMain(m *testing.M) {
-	testscript.Main(m, map[string]func(){"sente-lite": main})
+	testscript.Main(m, map[string]func(){"sente-lite": main, "sente-lite-with-examples": withExamples})
 }
 
 // Scripts run the program as a shell would. Beside testscript's own commands
 // they have
 //
 //	exits CODE PROGRAM ARG…    runs a program that must exit with the code
+//	serve ARG…                 starts a server; $SOCKET and $HTTP are its addresses
+//	handle                     connects a handler to it (script_serve_test.go)
+//
+// $WITH_EXAMPLES is the path of a program that has an example embedded.
 func TestScripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{
 		Dir:                 "../../testdata/scripts",
 		RequireExplicitExec: true,
-		Cmds:                map[string]func(*testscript.TestScript, bool, []string){"exits": exits},
+		Setup: func(env *testscript.Env) error { // for scripts that change the PATH
+			path, err := exec.LookPath("sente-lite-with-examples")
+			env.Setenv("WITH_EXAMPLES", path)
+			return err
+		},
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){
+			"exits": exits, "serve": serveScript, "handle": handleScript,
+		},
 	})
 }
 

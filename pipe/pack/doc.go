@@ -8,3 +8,10 @@
 // DecodeEDN, for configuration, is the other half: EDN text into Go values,
 // where a tree is what one wants.
 package pack
+
+import _ "embed"
+
+// Doc is this package's page, which "sente-lite help packers" shows.
+//
+//go:embed README.md
+var Doc string

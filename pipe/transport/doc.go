@@ -19,3 +19,10 @@
 // out. Whoever reads goes on until Read has failed with something other than a
 // *pipe.Error.
 package transport
+
+import _ "embed"
+
+// Doc is this package's page, which "sente-lite help transports" shows.
+//
+//go:embed README.md
+var Doc string

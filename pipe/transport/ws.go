@@ -2,7 +2,6 @@ package transport
 
 import (
 	"bufio"
-	"bytes"
 	"context"
 	"fmt"
 	"io"
@@ -118,15 +117,16 @@ func dialWS(ctx context.Context, u *url.URL, o DialOptions) (pipe.Conn, error) {
 	if o.Header != nil {
 		d.Header = ws.HandshakeHeaderHTTP(o.Header)
 	}
-	var body bytes.Buffer
+	var status string
 	d.OnStatusError = func(_ int, _ []byte, resp io.Reader) {
-		_, _ = io.Copy(&body, io.LimitReader(resp, 512)) // only a hint for the message
+		// Only a hint for the message, and no more than the line that is there:
+		// the connection is kept open behind the answer.
+		status, _ = bufio.NewReaderSize(io.LimitReader(resp, 512), 512).ReadString('\n')
 	}
 	nc, br, _, err := d.Dial(ctx, u.String())
 	if err != nil {
-		if body.Len() > 0 {
-			line, _, _ := strings.Cut(body.String(), "\r\n")
-			return nil, fmt.Errorf("transport: dialing %s: %w: the server answered %q", bare(u), err, line)
+		if status = strings.TrimSpace(status); status != "" {
+			return nil, fmt.Errorf("transport: dialing %s: %w: the server answered %q", bare(u), err, status)
 		}
 		return nil, fmt.Errorf("transport: dialing %s: %w", bare(u), err)
 	}

@@ -1,0 +1,2 @@
+(ns sente-lite.words)
+(defn greeting [] "hello from the library")
