@@ -161,7 +161,7 @@
                      (quietly #(.close (.getOutputStream process)))
                      (let [ended? (.waitFor process (if (= 4505 (:code lost)) 0 3) TimeUnit/SECONDS)]
                        (when-not ended? (.destroy process))
-                       (.join ^Thread stderr 300)
+                       (.join ^Thread stderr 2000)
                        (when-not (= 4505 (:code lost))
                          (sidecar/ended (when ended? (.exitValue process)) @tail))))))
     (catch java.io.IOException e
