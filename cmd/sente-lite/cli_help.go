@@ -246,7 +246,7 @@ func printOverview(w io.Writer, node *kong.Node) {
 	for i, t := range topics() {
 		names[i] = t.name
 	}
-	fmt.Fprintf(w, "\n\"sente-lite help TOPIC\": %s\n", strings.Join(names, " "))
+	fmt.Fprintf(w, "\n\"help TOPIC\": %s\n", strings.Join(names, " "))
 	fmt.Fprintln(w, "\"sente-lite COMMAND --help\" says more about a command, with examples.")
 }
 
