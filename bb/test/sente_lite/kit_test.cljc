@@ -348,9 +348,15 @@
     (t/settle! w)
     (is (= [{:channel-id "room" :data 1 :from "owner"}] @seen))
     (is (= [{:channel-id "other" :data 2 :from "ada"}] @events))
-    (testing "are joined before a link is there, and again after each"
-      (let [late (t/connect! (t/world) {:uid "eve"})]
-        (is (= {:status :queued} (s/subscribe! late "room" identity))))
+    (testing "are joined once a link is there"
+      (let [w (t/world) early (t/connect! w {:uid "eve"}) [heard note] (recorder :data)]
+        (is (= {:status :queued} (s/subscribe! early "room" note)))
+        (let [host (t/start! w)]
+          (t/advance! w 60000)
+          (s/publish! host "room" 1)
+          (t/settle! w)
+          (is (= [1] @heard)))))
+    (testing "and again after each"
       (t/cut! w page)
       (t/advance! w 1000)
       (s/publish! host "room" 3)
