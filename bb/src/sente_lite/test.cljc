@@ -23,7 +23,7 @@
   reconnects; only what they run on is different. What the sidecar does is the
   contract's: roles, uids, targets, channels, calls, errors and their codes,
   heartbeats, :policy, :relay and :auth with plain :token. It starts no programs
-  and has no modules. A world has one sidecar.
+  and has no modules. A world has one sidecar, and is used by one thread.
 
   It is the same on Babashka, the JVM, nbb and Scittle. A promise here is an atom
   that holds pending first; in JavaScript it can be awaited as well."
