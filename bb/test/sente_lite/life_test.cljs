@@ -31,9 +31,9 @@
 
 (defn- phase-reached [c phase]
   (js/Promise. (fn [done]
-                 (let [check #(when (= phase (:phase (s/state c))) (done phase))]
-                   (s/on! c :chsk/state (fn [_] (check)))
-                   (check)))))
+                 (let [check #(when (= phase (:phase %)) (done phase))]
+                   (s/on! c :chsk/state (fn [{[_ state] :data}] (check state)))
+                   (check (s/state c))))))
 
 (defn- pid [host] (get-in @(:state host) [:ready :pid]))
 

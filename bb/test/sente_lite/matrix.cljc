@@ -254,10 +254,10 @@
 
 (defn- phase-reached [c phase]
   (let [{:keys [promise deliver]} (promised c)
-        check (fn [] (let [{now :phase why :last-close} (s/state c)]
-                       (when (= phase now) (deliver [phase (when (= :closed now) (:code why))]))))]
-    (s/on! c :chsk/state (fn [_] (check)))
-    (check)
+        check (fn [{now :phase why :last-close}]
+                (when (= phase now) (deliver [phase (when (= :closed now) (:code why))])))]
+    (s/on! c :chsk/state (fn [{[_ state] :data}] (check state)))
+    (check (s/state c))
     promise))
 
 (defn- await-all
