@@ -6,8 +6,9 @@ import (
 	"time"
 )
 
-// A clock rings any number of alarms with one timer: none is armed while
-// nothing is due, so an idle sidecar is never woken.
+// A clock rings any number of alarms with one timer. Once that has rung for
+// nothing none is armed until something is due again, so an idle sidecar is not
+// woken.
 type clock struct {
 	mu     sync.Mutex
 	due    alarms
@@ -51,11 +52,9 @@ func (c *clock) stop(a *alarm) {
 	if a.slot > 0 {
 		heap.Remove(&c.due, a.slot-1)
 	}
-	// The timer stays as it is: to ring once for nothing costs less than to
-	// move it at every call that is answered in time.
-	if len(c.due) == 0 {
-		c.arm()
-	}
+	// The timer stays as it is, even for nobody: to ring once for nothing costs
+	// less than to move it at every call that is answered in time, which may
+	// wake another thread each time.
 }
 
 // close stops all alarms and waits for the functions that run.
