@@ -22,52 +22,76 @@
           n))
     (catch :default _ nil)))
 
+(def ^:private store-ms "The longest wait for what a browser keeps." 1000)
+
+(defn- once
+  "Of several functions, the first that is called counts."
+  [& fs]
+  (let [open (volatile! true)]
+    (map (fn [f] (fn [& args] (when @open (vreset! open false) (apply f args)))) fs)))
+
+(defn- claim
+  "Calls (k name) with a name that this page alone has, or (k nil): a duplicated
+  tab has the name of the first. A page that is being reloaded lets go of its own."
+  [nm k]
+  (if-let [locks (.-locks js/navigator)]
+    (let [[got none] (once (fn [] (k nm)) (fn [] (k nil)))]
+      (-> (.request locks (str "sente-lite " nm) #js {:signal (js/AbortSignal.timeout 500)}
+                    (fn [_] (got) (js/Promise. (fn [_])))) ; as long as the page lives
+          (.catch (fn [_] (none)))))
+    (k nm)))
+
 (defn- with-store
-  "Calls (f store) in a transaction; (failed) where there is no IndexedDB."
-  [mode f failed]
-  (try
-    (let [req (js/indexedDB.open "sente-lite" 1)]
-      (set! (.-onupgradeneeded req) (fn [_] (.createObjectStore (.-result req) "outbox")))
-      (set! (.-onerror req) (fn [_] (failed)))
-      (set! (.-onsuccess req)
-            (fn [_]
-              (let [db (.-result req)
-                    tx (.transaction db "outbox" mode)]
-                (set! (.-oncomplete tx) (fn [_] (.close db)))
-                (f (.objectStore tx "outbox"))))))
-    (catch :default _ (failed))))
+  "Calls (f store) in a transaction, then (done); (failed) where that cannot be,
+  or takes too long."
+  [mode f done failed]
+  (let [[done failed] (once done failed)]
+    (js/setTimeout failed store-ms)
+    (try
+      (let [req (js/indexedDB.open "sente-lite" 1)]
+        (set! (.-onupgradeneeded req) (fn [_] (.createObjectStore (.-result req) "outbox")))
+        (set! (.-onerror req) (fn [_] (failed)))
+        (set! (.-onsuccess req)
+              (fn [_]
+                (try
+                  (let [db (.-result req)
+                        tx (.transaction db "outbox" mode)]
+                    (set! (.-oncomplete tx) (fn [_] (.close db) (done)))
+                    (set! (.-onabort tx) (fn [_] (.close db) (failed)))
+                    (f (.objectStore tx "outbox")))
+                  (catch :default _ (failed))))))
+      (catch :default _ (failed)))))
 
 (defn- keeper
   "Keeps what waits while there is no link, as plain texts."
   [nm]
-  (let [kept   (volatile! [])
+  (let [own    (volatile! nil) ; the name, once it is ours
+        kept   (volatile! [])
         latest (volatile! [])
         busy   (volatile! false)
         save   (fn save []
                  (vreset! busy true)
                  (let [texts @latest
-                       done  (fn []
-                               (vreset! kept texts)
-                               (vreset! busy false)
-                               (when (not= @latest texts) (save)))]
+                       next  (fn [] (vreset! busy false) (when (not= @latest texts) (save)))]
                    (with-store "readwrite"
-                     (fn [store]
-                       (let [r (if (seq texts) (.put store (clj->js texts) nm) (.delete store nm))]
-                         (set! (.-onsuccess r) (fn [_] (done)))
-                         (set! (.-onerror r) (fn [_] (done)))))
-                     done)))]
+                     (fn [store] (if (seq texts) (.put store (clj->js texts) @own) (.delete store @own)))
+                     (fn [] (vreset! kept texts) (next))
+                     next)))]
     {:load    (fn [go]
-                (with-store "readonly"
-                  (fn [store]
-                    (let [r (.get store nm)]
-                      (set! (.-onsuccess r) (fn [_]
-                                              (let [texts (vec (js->clj (.-result r)))]
-                                                (vreset! kept texts)
-                                                (go texts))))
-                      (set! (.-onerror r) (fn [_] (go nil)))))
-                  (fn [] (go nil))))
+                (claim nm
+                       (fn [mine]
+                         (if mine
+                           (let [found (volatile! [])]
+                             (vreset! own mine)
+                             (with-store "readonly"
+                               (fn [store]
+                                 (let [r (.get store mine)]
+                                   (set! (.-onsuccess r) (fn [_] (vreset! found (vec (js->clj (.-result r))))))))
+                               (fn [] (vreset! kept @found) (vreset! latest @found) (go @found))
+                               (fn [] (go nil))))
+                           (go nil)))))
      :changed (fn [s]
-                (when (or (seq @kept) (seq @latest) (not= :open (:phase s)))
+                (when (and @own (or (seq @kept) (seq @latest) (not= :open (:phase s))))
                   (let [texts (session/waiting-texts s)]
                     (when (not= texts @latest)
                       (vreset! latest texts)
@@ -87,7 +111,7 @@
     (when-not (= :ws (:kind t))
       (throw (ex-info (str "sente-lite: connect!: a page connects by WebSocket only, not to " (pr-str url))
                       {:category :unsupported :code :sente-lite/bad-address :given url :expected "ws://host:port, or nothing for the page's own server"})))
-    (assoc t :token (if (fn? token) (token) token)
+    (assoc t :token token
            :keep (let [nm (if (string? persist) persist tab)]
                    (when (and nm (not (false? persist))) (fn [] (keeper (str nm " " (first (str/split (:url t) #"\?"))))))))))
 

@@ -104,24 +104,36 @@
   "Calls f with {:status :ok} once everything that waits now has been written,
   with :chsk/closed where the client ends first."
   [c f]
-  (let [s @(:state c)]
-    (swap! (:flushes c) conj {:up-to (+ (:sent s) (count (:out s))) :f f})))
+  (let [add (fn []
+              (let [s @(:state c)]
+                (swap! (:flushes c) conj {:up-to (+ (:sent s) (count (:out s))) :f f})))]
+    #?(:clj (locking (:lock c) (add)) :cljs (add))))
+
+(defn- take-those!
+  "Takes those that `gone?` is true of out of an atom's vector, and returns them."
+  [c a gone?]
+  (let [take (fn []
+               (let [all @a]
+                 (reset! a (filterv (complement gone?) all))
+                 (filterv gone? all)))]
+    #?(:clj (locking (:lock c) (take)) :cljs (take))))
 
 (defn- settle-flushes!
   "Tells those who wait in flush! that what they wait for has been written."
   [c]
   (when (seq @(:flushes c))
-    (let [s     @(:state c)
-          done? (fn [{:keys [up-to]}] (or (empty? (:out s)) (>= (:sent s) up-to)))]
+    (let [s @(:state c)]
       (when (= :open (:phase s))
-        (let [ready (filterv done? @(:flushes c))]
-          (swap! (:flushes c) (fn [all] (filterv #(not (done? %)) all)))
-          (run! #((:f %) {:status :ok}) ready))))))
+        (run! #((:f %) {:status :ok})
+              (take-those! c (:flushes c) (fn [{:keys [up-to]}] (or (empty? (:out s)) (>= (:sent s) up-to)))))))))
+
+(defn forget-flush!
+  "Takes back what when-written! was told."
+  [c f]
+  (take-those! c (:flushes c) #(identical? f (:f %))))
 
 (defn- close-flushes! [c]
-  (let [all @(:flushes c)]
-    (reset! (:flushes c) [])
-    (run! #((:f %) :chsk/closed) all)))
+  (run! #((:f %) :chsk/closed) (take-those! c (:flushes c) (constantly true))))
 
 (def ^:private end-ms
   "The longest that the end of a sidecar is waited for."
@@ -131,7 +143,7 @@
   "Calls end!, which ends the link, and then `then`: at once, or, where the link
   is a sidecar of ours, when that is no more."
   [c end! then]
-  (if (and (= :spawn (:kind (:target c))) @(:link c))
+  (if (and (= :spawn (:kind (:target c))) (contains? #{:connecting :greeting :open} (:phase @(:state c))))
     (let [once   (atom false)
           cancel (atom nil)
           go     (fn []
@@ -143,8 +155,24 @@
       (end!))
     (do (end!) (then))))
 
+(defn- authorize!
+  "The token for one try: one that is a function is asked each time, since tokens
+  expire. It goes into the hello, where there is one."
+  [c]
+  (let [token (:token (:target c))]
+    (if (fn? token)
+      (try
+        (let [t   (token)
+              set (fn [] (swap! (:state c) (fn [s] (if (get-in s [:o :hello]) (assoc-in s [:o :hello :auth] t) s))))]
+          #?(:clj (locking (:lock c) (set)) :cljs (set))
+          {:token t})
+        (catch #?(:clj Exception :cljs :default) e
+          {:error (str "the token: " (ex-message e))}))
+      {:token token})))
+
 (defn- open-link! [c turn]
-  (let [p  (:platform c)
+  (let [p    (:platform c)
+        auth (authorize! c)
         gone (atom false)
         on {:linked  (fn [] (input-of-turn! c turn [:linked ((:now p))]))
             :text    (fn [text]
@@ -159,17 +187,22 @@
                        (when (= turn (:turn @(:link-turn c)))
                          (reset! (:link c) nil))
                        (input-of-turn! c turn [:lost info ((:now p)) ((:luck p))])
-                       (let [all @(:ends c)]
-                         (reset! (:ends c) [])
-                         (run! #(%) all)))
+                       (run! #(%) (take-those! c (:ends c) (constantly true))))
             :take    (fn [] (take-messages c turn))
-            :written (fn [] (settle-flushes! c))
-            :listen  (fn [] (get-in @(:state c) [:ready :listen]))}]
+            :written (fn [] (settle-flushes! c))}]
     (reset! (:link-turn c) {:turn turn})
-    (let [l ((:link p) (:target c) on)]
-      (reset! (:link c) (when-not @gone l))
-      ;; It may have been linked before there was somebody to wake.
-      (when (:woken? @(:state c)) ((:wake! l) false)))))
+    (if (:error auth)
+      ((:lost on) {:code 1006 :reason (:error auth)})
+      (let [l ((:link p) (assoc (:target c) :token (:token auth)) on)
+            _ (reset! (:link c) (when-not @gone l))
+            s @(:state c)]
+        (cond
+          ;; It was ended before there was something to close.
+          (or (not= turn (:turn s)) (= :closed (:phase s)))
+          (do (when (identical? l @(:link c)) (reset! (:link c) nil))
+              ((:close! l) 1000 "closed"))
+          ;; It may have been linked before there was somebody to wake.
+          (:woken? s) ((:wake! l) false))))))
 
 ;; What is told to the user.
 
@@ -218,8 +251,12 @@
                        (str id " was refused: " (:max-inbox (:options c)) " events wait for this peer's handlers already")
                        {:event-id id :retry? true})]
     (cond
-      cb  (input! c [:reply (wire/text [:chsk/reply cb e]) turn])
+      cb  (input! c [:reply (wire/text [:chsk/reply cb e]) turn cb id])
       uid (input! c [:send (wire/text [:sente-lite/send {:to uid :event e}]) :sente-lite/error]))))
+
+(def ^:private handlers-ms
+  "The longest that start! and wait! wait for handlers and hooks that come first."
+  500)
 
 (defn- perform-one! [c fx]
   (let [lane (:lane c)]
@@ -229,7 +266,13 @@
                     (when-not ((:put! lane) (fn [] (dispatch! c event cb extra turn)) (= "sente-lite" (namespace (nth event 0))))
                       (refuse-full! c event cb extra turn)))
       :settle     ((nth fx 1) (nth fx 2))
-      :hook       ((:put! lane) (fn [] (run-hook! c (nth fx 1) (nth fx 2))) true)
+      :hook       (let [[_ hook data] fx
+                        done (atom false)]
+                    ((:put! lane) (fn [] (run-hook! c hook data) (reset! done true)) true)
+                    ;; Who waits for the beginning or the end waits for the handlers before it, but not
+                    ;; for one that never returns.
+                    (when (and (contains? #{:on-ready :on-close} hook) (not @done))
+                      ((:after (:platform c)) handlers-ms (fn [] (when-not @done ((:settled c) hook data))))))
       :state      ((:put! lane) (fn [] (dispatch! c [:chsk/state [(nth fx 2) (nth fx 1)]] nil nil nil)) true)
       :connect    (open-link! c (nth fx 1))
       ;; Our reason counts, and not what the end of the link looks like.
@@ -262,10 +305,9 @@
         (let [text (try (wire/text [:chsk/reply cb value])
                         (catch #?(:clj Exception :cljs :default) e
                           (input! c [:reply (wire/text [:chsk/reply cb (wire/error :fault :sente-lite/not-edn
-                                                                                   (str "the reply to " id " is no EDN: " (ex-message e)) {:event-id id})]) turn])
+                                                                                   (str "the reply to " id " is no EDN: " (ex-message e)) {:event-id id})]) turn cb id])
                           (throw e)))]
-          (input! c [:reply text turn])
-          {:status :ok})
+          (result! c [:reply text turn cb id]))
         (do (swap! (:stats c) update :late-replies inc)
             {:status :late})))))
 

@@ -118,12 +118,13 @@
 (defn- listener
   "Whose handlers on! and off! work on, where no client is given."
   []
-  (or @current @next-client))
+  (let [c @current]
+    (if (and c (not= :closed (:phase @(:state c)))) c @next-client)))
 
 (defn on!
   "Calls (f msg) for each event with this id; :chat/* is all of a namespace, :*
-  everything. Returns the handler, for off!. Before the first client there is it
-  is the next one's, so that nothing is missed.
+  everything. Returns the handler, for off!. Where there is no client, or it has
+  ended, it is the next one's, so that nothing is missed.
 
   msg is {:event [id data], :id, :data, :uid (who sent it, of a handler or
   owner), :client-id, :reply! (fn [value]), :?reply-fn (the same, nil where
@@ -441,6 +442,8 @@
       (when (and (:open? (:options c)) (:url started)) (host/browse! (:url started)))
       started)
     (do (stop! c)
+        (reset! current nil)
+        (reset! next-client {:handlers (:handlers c)}) ; for whoever starts it again, corrected
         (life/fail! (:platform c) (life/failure c outcome)))))
 
 (defn start!

@@ -15,9 +15,25 @@
 (defn settled [v] (js/Promise.resolve v))
 
 (defn lane
-  "Handlers run at once: the event loop is the queue."
+  "Handlers run at once, one after another: the event loop is the queue. What one
+  of them causes comes behind it."
   [_limit]
-  {:put! (fn [f _] (f) true) :size (fn [] 0) :close! (fn [])})
+  (let [waiting (volatile! []) running (volatile! false)]
+    {:put!   (fn [f _]
+               (vswap! waiting conj f)
+               (when-not @running
+                 (vreset! running true)
+                 (try
+                   (loop []
+                     (when-let [next (first @waiting)]
+                       (vswap! waiting subvec 1)
+                       (next)
+                       (recur)))
+                   (finally
+                     (vreset! running false))))
+               true)
+     :size   (fn [] (count @waiting))
+     :close! (fn [])}))
 
 (defn pump
   "Writes what waits: soon, so that what one turn of the script sends leaves

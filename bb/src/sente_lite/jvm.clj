@@ -10,6 +10,8 @@
            (java.net.http HttpClient WebSocket WebSocket$Listener)
            (java.nio ByteBuffer)
            (java.nio.channels Channels SocketChannel)
+           (java.nio.file Files LinkOption)
+           (java.nio.file.attribute PosixFilePermissions)
            (java.time Duration)
            (java.util.concurrent LinkedBlockingQueue ScheduledThreadPoolExecutor Semaphore ThreadFactory TimeUnit)))
 
@@ -138,17 +140,32 @@
 
 (defn- quietly [f] (try (f) (catch Exception _ nil)))
 
+(def ^:private longest-line 65536)
+
+(defn- read-lines
+  "Gives f each line of a stream; one that is very long comes in pieces."
+  [in f]
+  (with-open [r (io/reader in)]
+    (let [chunk (char-array 8192)]
+      (loop [left ""]
+        (let [n (.read ^java.io.Reader r chunk 0 8192)]
+          (if (neg? n)
+            (when (seq left) (f left))
+            (let [lines (str/split (str left (String. chunk 0 n)) #"\r?\n" -1)
+                  left  (peek lines)]
+              (run! f (pop lines))
+              (if (> (count left) longest-line)
+                (do (f left) (recur ""))
+                (recur left)))))))))
+
 (defn- spawn-link [{:keys [command on-stderr]} on]
   (try
     (let [process (.start (ProcessBuilder. ^java.util.List (vec command)))
           tail    (atom [])
-          stderr  (thread "stderr"
-                          (fn []
-                            (quietly #(with-open [r (io/reader (.getErrorStream process))]
-                                        (run! (fn [line]
-                                                (swap! tail sidecar/remember line)
-                                                (quietly (fn [] (on-stderr line))))
-                                              (line-seq r))))))
+          stderr  (thread "stderr" (fn [] (quietly #(read-lines (.getErrorStream process)
+                                                                (fn [line]
+                                                                  (swap! tail sidecar/remember line)
+                                                                  (quietly (fn [] (on-stderr line))))))))
           end!    (fn []
                     (quietly #(.close (.getOutputStream process)))
                     (thread "reaper" (fn []
@@ -248,10 +265,12 @@
 
 (defn- ws-link [{:keys [url token]} on]
   (let [once  (atom false)
-        lost! (fn [info] (when (compare-and-set! once false true) ((:lost on) info)))
         ws    (atom nil)
+        stop! (atom nil)
+        lost! (fn [info] (when (compare-and-set! once false true) (@stop!) ((:lost on) info)))
         w     (writer (fn [texts] (run! (fn [t] (.join (.sendText ^WebSocket @ws t true))) texts)) on
-                      (fn [e] (lost! {:code 1006 :reason (ex-message e)})))]
+                      (fn [e] (lost! {:code 1006 :reason (ex-message e)})))
+        _     (reset! stop! (:stop! w))]
     (thread "dial"
             (fn []
               (try
@@ -290,16 +309,29 @@
          (.connect ch (UnixDomainSocketAddress/of path)))
        (catch Exception _ false)))
 
+(defn- ours?
+  "Is a folder no link, ours, and closed to others? Somebody else could wait in it
+  for our tokens."
+  [^File dir]
+  (try
+    (let [path (.toPath dir)
+          no   (into-array LinkOption [LinkOption/NOFOLLOW_LINKS])]
+      (and (Files/isDirectory path no)
+           (= (System/getProperty "user.name") (.getName (Files/getOwner path no)))
+           (re-find #"^rwx------$" (PosixFilePermissions/toString (Files/getPosixFilePermissions path no)))))
+    (catch UnsupportedOperationException _ true) ; no such permissions here: the user's own temporary folder
+    (catch Exception _ false)))
+
 (defn- default-url
   "SENTE_LITE_URL, or the newest live socket of this user."
   []
   (or (not-empty (System/getenv "SENTE_LITE_URL"))
       (let [runtime (System/getenv "XDG_RUNTIME_DIR")
-            tmp     (or (System/getenv "TMPDIR") "/tmp")
+            tmp     (io/file (or (System/getenv "TMPDIR") (System/getProperty "java.io.tmpdir")))
             dirs    (if (and (seq runtime) (.isDirectory (io/file runtime)))
                       [(io/file runtime "sente-lite")]
-                      (filter #(re-find #"^sente-lite-\d+$" (.getName ^File %)) (.listFiles (io/file tmp))))
-            socks   (filter #(str/ends-with? (.getName ^File %) ".sock") (mapcat #(.listFiles ^File %) dirs))]
+                      (filter #(re-find #"^sente-lite--?\d+$" (.getName ^File %)) (.listFiles ^File tmp)))
+            socks   (filter #(str/ends-with? (.getName ^File %) ".sock") (mapcat #(.listFiles ^File %) (filter ours? dirs)))]
         (some (fn [^File f] (when (live? (.getPath f)) (str "unix:" (.getPath f))))
               (sort-by #(- (.lastModified ^File %)) socks)))
       (throw (ex-info "sente-lite: connect!: no address, no SENTE_LITE_URL and no live socket of this user (run `sente-lite serve`, or give an address)"
@@ -307,7 +339,7 @@
 
 (defn- target [{:keys [url token] :as opts}]
   (assoc (address/parse (or url (default-url)) opts)
-         :token (if (fn? token) (token) token)))
+         :token token))
 
 (def ^:private fs
   {:env         (fn [k] (System/getenv k))
@@ -324,6 +356,7 @@
 
 (defn- spawn [{:keys [bin args on-stderr]}]
   (let [{:keys [command moved?]} (sidecar/command bin fs)]
+    (when moved? ((or on-stderr print-err) sidecar/compiles))
     {:kind :spawn :hello? true :moved? moved?
      :command (into (conj command "pipe") args)
      :on-stderr (or on-stderr print-err)}))

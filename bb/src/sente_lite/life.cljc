@@ -16,18 +16,24 @@
          :hello (when (:hello? target)
                   (merge {:bundle true}
                          (when (:handler? opts) {:handler true})
-                         (when-let [t (:token target)] {:auth t})))))
+                         (when-let [t (:token target)] (when-not (fn? t) {:auth t}))))))
+
+(def ^:private compile-ms
+  "The longest wait for a sidecar that a checkout's Go compiles first."
+  180000)
 
 (defn start-options
   "Those of start! with the hello that carries the sidecar's configuration."
   [opts target platform]
-  (let [listen (or (:listen opts) (when (:port opts) [(str "http://" (:host opts) ":" (:port opts))]) [])
+  (let [listen (or (:listen opts) (when (:port opts) [(str "http://" (if (re-find #":" (:host opts)) (str "[" (:host opts) "]") (:host opts)) ":" (:port opts))]) [])
         config (cond-> (merge {:listen (vec listen)} (:config opts))
                  (:static opts) (assoc :static ((:absolute platform identity) (:static opts)))
                  (and (:moved? target) (nil? (:static opts)) ((:exists? platform) "public"))
                  (assoc :static ((:absolute platform) "public")))]
     (merge {:max-tries 5} opts {:hello {:bundle true :config config} :first-must? true
-                                :connect-timeout-ms (:start-timeout-ms opts)})))
+                                :connect-timeout-ms (if (and (:moved? target) (= 10000 (:start-timeout-ms opts)))
+                                                      compile-ms
+                                                      (:start-timeout-ms opts))})))
 
 (defn begun
   "A started client with the keys that Sente's server has."
@@ -58,8 +64,10 @@
   "A promise of {:status :ok} once what waits has been written."
   [c ms]
   (let [{:keys [promise deliver]} ((:promise (:platform c)))
-        cancel ((:after (:platform c)) ms #(deliver :chsk/timeout))]
-    (client/when-written! c (fn [v] (cancel) (deliver v)))
+        cancel  (atom nil)
+        written (fn [v] (when-let [f @cancel] (f)) (deliver v))]
+    (reset! cancel ((:after (:platform c)) ms (fn [] (client/forget-flush! c written) (deliver :chsk/timeout))))
+    (client/when-written! c written)
     (wake! c)
     promise))
 

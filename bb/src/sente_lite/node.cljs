@@ -76,10 +76,14 @@
              (run! (fn [line] (vswap! tail sidecar/remember line) (on-stderr line)) (pop lines)))))
     (.on p "error" (fn [e] (lost! (sidecar/not-started command (.-message e)))))
     (.on p "spawn" (fn [] ((:linked on))))
-    (.on p "close" (fn [code _]
-                     (when (seq @rest-of) (vswap! tail sidecar/remember @rest-of))
-                     (when @link ((:stop! @link)))
-                     (lost! (sidecar/ended code @tail))))
+    (let [ended (fn [code]
+                  (when-not @once
+                    (when (seq @rest-of) (vswap! tail sidecar/remember @rest-of))
+                    (when @link ((:stop! @link)))
+                    (lost! (sidecar/ended code @tail))))]
+      (.on p "close" (fn [code _] (ended code)))
+      ;; Somebody whom it has left behind may hold its stderr.
+      (.on p "exit" (fn [code _] (js/setTimeout (fn [] (ended code)) 2000))))
     (vreset! link (stream-link (.-stdout p) (.-stdin p) on
                                (fn [why] (lost! why) (.kill p))))
     (assoc @link :close! (fn [code reason]
@@ -106,7 +110,11 @@
         l   (stream-link js/process.stdin out on (fn [_] nil))]
     (.on js/process.stdin "end" (fn [] ((:stop! l)) ((:lost on) {:code 1006 :reason "closed by the other side"})))
     (js/setTimeout (fn [] ((:linked on))) 0)
-    l))
+    ;; Reading on would keep the process alive.
+    (assoc l :close! (fn [code reason]
+                       ((:close! l) code reason)
+                       (.pause js/process.stdin)
+                       (.destroy js/process.stdin)))))
 
 (defn- web-socket
   "Node's own from version 22 on, before that npm's ws."
@@ -142,28 +150,49 @@
    :separator   path/delimiter
    :windows?    (= "win32" js/process.platform)})
 
+(defn- ours?
+  "Is a folder no link, ours, and closed to others? Somebody else could wait in it
+  for our tokens."
+  [dir]
+  (quietly #(let [st (fs/lstatSync dir)]
+              (and (.isDirectory st)
+                   (or (nil? js/process.getuid)
+                       (and (= (js/process.getuid) (.-uid st)) (zero? (bit-and 63 (.-mode st)))))))))
+
+(defn- listening
+  "The sockets that somebody listens at, a set; nil where the system does not say."
+  []
+  (when-let [table (quietly #(fs/readFileSync "/proc/net/unix" "utf8"))]
+    (into #{} (keep #(second (re-find #"(/\S.*)$" %))) (str/split table #"\n"))))
+
 (defn- default-url
-  "SENTE_LITE_URL, or the newest socket of this user."
+  "SENTE_LITE_URL, or the newest live socket of this user."
   []
   (or (not-empty (env "SENTE_LITE_URL"))
       (let [runtime (env "XDG_RUNTIME_DIR")
             dir     (if (and (seq runtime) (quietly #(.isDirectory (fs/statSync runtime))))
                       (str runtime "/sente-lite")
-                      (str (os/tmpdir) "/sente-lite-" (when js/process.getuid (js/process.getuid))))
-            socks   (for [f (or (quietly #(vec (fs/readdirSync dir))) []) :when (str/ends-with? f ".sock")] (str dir "/" f))
+                      (str (os/tmpdir) "/sente-lite-" (if js/process.getuid (js/process.getuid) -1)))
+            live?   (or (listening) (constantly true))
+            socks   (when (ours? dir)
+                      (for [f (or (quietly #(vec (fs/readdirSync dir))) [])
+                            :let [path (str dir "/" f)]
+                            :when (and (str/ends-with? f ".sock") (live? path))]
+                        path))
             newest  (last (sort-by #(or (quietly (fn [] (.-mtimeMs (fs/statSync %)))) 0) socks))]
         (when newest (str "unix:" newest)))
-      (throw (ex-info "sente-lite: connect!: no address, no SENTE_LITE_URL and no socket of this user (run `sente-lite serve`, or give an address)"
+      (throw (ex-info "sente-lite: connect!: no address, no SENTE_LITE_URL and no live socket of this user (run `sente-lite serve`, or give an address)"
                       {:category :not-found :code :sente-lite/no-sidecar :expected "a running sidecar"}))))
 
 (defn- target [{:keys [url token] :as opts}]
   (assoc (address/parse (or url (default-url)) opts)
-         :token (if (fn? token) (token) token)))
+         :token token))
 
 (defn- print-err [text] (js/console.error text))
 
 (defn- spawn [{:keys [bin args on-stderr]}]
   (let [{:keys [command moved?]} (sidecar/command bin files)]
+    (when moved? ((or on-stderr print-err) sidecar/compiles))
     {:kind :spawn :hello? true :moved? moved?
      :command (into (conj command "pipe") args)
      :on-stderr (or on-stderr print-err)}))

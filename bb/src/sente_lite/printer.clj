@@ -3,9 +3,10 @@
   as pr-str, which is what a script that sends a hundred thousand events a second
   would wait for. Babashka, where own code is interpreted, uses pr-str."
   {:no-doc true}
+  (:require [sente-lite.names :as names])
   (:import (clojure.lang IPersistentMap IPersistentSet IPersistentVector IRecord ISeq Keyword Symbol TaggedLiteral)
            (java.util Date Iterator Map$Entry UUID)
-           (java.util.concurrent.atomic AtomicInteger AtomicLong)))
+           (java.util.concurrent ConcurrentHashMap)))
 
 (set! *warn-on-reflection* true)
 
@@ -31,21 +32,16 @@
         (.append sb s from n))))
   (.append sb \"))
 
-(defn- name-fine?
-  "Does a keyword's or symbol's text read back as one?"
-  [^String s]
-  (let [n (.length s)]
-    (loop [i 0 before 0]
-      (if (< i n)
-        (let [c (int (.charAt s i))]
-          (if (or (<= c 32)
-                  (and (< c 127) (or (== c 34) (== c 40) (== c 41) (== c 44) (== c 59) (== c 64) (== c 91) (== c 92) (== c 93)
-                                     (== c 94) (== c 96) (== c 123) (== c 125) (== c 126)
-                                     (and (== c 58) (== before 58))))
-                  (and (> c 127) (Character/isWhitespace c)))
-            false
-            (recur (inc i) c)))
-        (and (pos? n) (not (== before 58)))))))
+(def ^:private ^ConcurrentHashMap known
+  "Names that have been found to read back, as long as they are not too many."
+  (ConcurrentHashMap.))
+
+(defn- sound? [x]
+  (or (.containsKey known x)
+      (when (names/sound? x)
+        (when (> (.size known) 8192) (.clear known))
+        (.put known x true)
+        true)))
 
 (def ^:private no-edn (ex-info "not EDN" {}))
 (def ^:private too-many (ex-info "too many parts" {}))
@@ -79,7 +75,7 @@
     (nil? x)                          (.append sb "nil")
     (instance? String x)              (put-string sb x)
     (instance? Keyword x)             (let [s (.toString ^Keyword x)]
-                                        (if (name-fine? s) (.append sb s) (throw no-edn)))
+                                        (if (sound? x) (.append sb s) (throw no-edn)))
     (instance? Long x)                (.append sb (.longValue ^Long x))
     (instance? Boolean x)             (.append sb (.booleanValue ^Boolean x))
     (instance? IPersistentMap x)      (if (instance? IRecord x) (throw no-edn) (put-map sb x left))
@@ -87,11 +83,10 @@
     (instance? IPersistentSet x)      (do (.append sb "#{") (put-all sb (.iterator ^Iterable x) left) (.append sb \}))
     (instance? ISeq x)                (do (.append sb \() (put-all sb (.iterator ^Iterable x) left) (.append sb \)))
     (instance? Symbol x)              (let [s (.toString ^Symbol x)]
-                                        (if (name-fine? s) (.append sb s) (throw no-edn)))
+                                        (if (sound? x) (.append sb s) (throw no-edn)))
     (instance? TaggedLiteral x)       (let [^TaggedLiteral x x]
                                         (.append sb \#) (put sb (.-tag x) left) (.append sb \space) (put sb (.-form x) left))
-    (or (and (number? x) (not (instance? AtomicLong x)) (not (instance? AtomicInteger x)))
-        (char? x) (instance? Date x) (instance? UUID x))
+    (or (integer? x) (float? x) (decimal? x) (ratio? x) (char? x) (instance? Date x) (instance? UUID x))
     (.append sb ^String (binding [*print-dup* false] (pr-str x)))
     :else                             (throw no-edn)))
 

@@ -14,14 +14,15 @@
     any of them → :closed                      [:stop now], a close code from 4500 on, too many failed tries
 
   Inputs beside those: [:value v now] what was read, [:unreadable why], [:send text id now],
-  [:ask text id timeout-ms k now], [:reply text turn], [:subscribe c], [:unsubscribe c],
+  [:ask text id timeout-ms k now], [:reply text turn cb id], [:subscribe c], [:unsubscribe c],
   [:flush] what may be written now, [:wake now] try at once, [:restore texts].
 
   Outputs, to be performed in their order: [:connect turn], [:disconnect code reason error],
   [:wake] there is something to flush, [:write text] (of [:flush] only),
   [:deliver event cb extra turn], [:settle k value], [:hook name data], [:state new old]."
   {:no-doc true}
-  (:require [sente-lite.wire :as wire]))
+  (:require [sente-lite.retry :as retry]
+            [sente-lite.wire :as wire]))
 
 (def defaults
   "Bounds and times; all may be options. Times in milliseconds."
@@ -38,13 +39,6 @@
    :wake-ping-ms      2000
    :reconnect?        true
    :max-tries         nil})
-
-(defn backoff-ms
-  "Before try n (from 0): 100–300 for a lone blink, then 500–1000, doubled up to 15000–30000."
-  [n luck]
-  (if (zero? n)
-    (long (+ 100 (* 200 luck)))
-    (long (* (min 30000 (* 500 (bit-shift-left 1 (min n 6)))) (/ (+ 1 luck) 2)))))
 
 (defn create
   "The state of a link that has not been opened. `options` are those of
@@ -133,7 +127,7 @@
 (defn- call-text [text cb] (str "[" text " \"" cb "\"]"))
 
 (defn- ask [s text id timeout-ms k now]
-  (if-let [no (or (refusal s text id)
+  (if-let [no (or (refusal s (call-text text "c99999999999") id)
                   (when (>= (count (:calls s)) (:max-calls (:o s)))
                     {:status :backpressure
                      :error (wire/error :busy :sente-lite/too-many-calls
@@ -146,6 +140,27 @@
           (due expires)
           (push {:text (call-text text cb) :cb cb})
           queued))))
+
+(defn- large
+  "What is told where something has more bytes than one message may have."
+  [s what more]
+  (wire/error :incorrect :sente-lite/too-large
+              (str what " has more than the " (get-in s [:limits :max-message-bytes]) " bytes that one message may have")
+              (merge {:hint "send less at once, or raise :flow :max-message-bytes"} more)))
+
+(defn- reply
+  "Answers a call of this very link; what is too large for it is an error to whoever asked."
+  [s text turn cb id]
+  (cond
+    (not (and (= turn (:turn s)) (= :open (:phase s))))
+    (assoc (update s :late-replies inc) :result {:status :closed})
+
+    (too-large? s text)
+    (assoc (push s {:text (wire/text [:chsk/reply cb (large s (str "the reply to " id) {:event-id id})]) :turn turn})
+           :result {:status :too-large})
+
+    :else
+    (assoc (push s {:text text :turn turn}) :result {:status :ok})))
 
 (defn- take-queue
   "Everything that waits, as messages: what goes ahead first, the rest in
@@ -235,6 +250,16 @@
         (joined s call value)))
     (update s :late-replies inc)))
 
+(defn- drop-large
+  "What waited before the limits were known, and would end the link."
+  [s]
+  (let [{over true fits false} (group-by #(too-large? s (:text %)) (:out s))]
+    (reduce (fn [s {:keys [cb]}]
+              (let [e (large s "what waited for the link" {})]
+                (if (get-in s [:calls cb]) (settle s cb e) (emit s [:hook :on-error (second e)]))))
+            (if over (assoc s :out (vec fits) :chars (transduce (map #(count (:text %))) + 0 fits)) s)
+            over)))
+
 (defn- opened [s data first? now]
   (let [again? (:ever-opened? s)
         old    (select-keys s [:uid :session])
@@ -247,6 +272,7 @@
         s      (if (and (:first-must? (:o s)) (seq (:listen data)))
                  (assoc-in s [:o :hello :config :listen] (vec (:listen data)))
                  s)
+        s      (drop-large s)
         s      (if (seq (:subs s)) (rejoin s) s)
         s      (if (:heartbeat? (:o s)) (due s (+ now (:kalive-ms (:o s)) (:ping-timeout-ms (:o s)))) s)
         s      (if (seq (:out s)) (wake s) s)]
@@ -372,15 +398,11 @@
         (assoc :error value)
         (emit [:hook :on-close (assoc why :final? true :ever-opened? (boolean open?))]))))
 
-(def ^:private words
-  {1001 :shutdown 1006 :lost 4000 :ping-timeout 4001 :overloaded 4002 :draining 4500 :replaced 4501 :unauthorized
-   4502 :token-expired 4503 :origin 4504 :kicked 4505 :protocol 4506 :version 4507 :too-large 4508 :credit})
-
 (defn- lost [s {:keys [code reason error] :as info} now luck]
   (let [bye   (:bye s)
         code  (or (:code bye) code 1006)
         why   (merge (dissoc info :error)
-                     {:code code :reason (or (:reason bye) reason) :why (get words code :closed)})
+                     {:code code :reason (or (:reason bye) reason) :why (get retry/words code :closed)})
         open? (= :open (:phase s))
         value (or (:fatal s) error :chsk/closed)
         tries (if (and open? (>= (- now (:since s now)) (:stable-ms (:o s)))) 0 (:tries s))
@@ -388,7 +410,7 @@
     (cond
       (contains? #{:closed :waiting :idle} (:phase s)) s
 
-      (or (:fatal s) (<= 4500 code 4999) (not (:reconnect? (:o s)))
+      (or (:fatal s) (retry/final? code) (not (:reconnect? (:o s)))
           (and (:first-must? (:o s)) (not (:ever-opened? s)))
           (and (:max-tries (:o s)) (>= (inc tries) (:max-tries (:o s)))))
       (end s why value)
@@ -397,7 +419,7 @@
       (let [spread (when (= 4002 code) (second (re-find #"spread-ms=(\d{1,9})" (str (:reason why)))))
             delay  (if spread
                      (long (* luck #?(:clj (Long/parseLong spread) :cljs (js/parseInt spread))))
-                     ((:backoff-ms-fn (:o s) backoff-ms) tries luck))
+                     ((:backoff-ms-fn (:o s) retry/backoff-ms) tries luck))
             at     (+ now delay)]
         (-> (fail-calls s value false)
             drop-calls
@@ -462,7 +484,7 @@
     :value       (value s a b)
     :flush       (flush-out s)
     :ask         (ask s a b c d e)
-    :reply       (if (and (= b (:turn s)) (= :open (:phase s))) (push s {:text a :turn b}) (update s :late-replies inc))
+    :reply       (reply s a b c d)
     :tick        (tick s a)
     :subscribe   (subscribe s a)
     :unsubscribe (unsubscribe s a)

@@ -57,6 +57,10 @@
             dir          (missing "no sente-lite on the PATH, and this checkout cannot be run without Go" "install Go, or give :bin" {})
             :else        (missing "no sente-lite on the PATH" "give :bin or SENTE_LITE_BIN, put it on the PATH, or run in a checkout with Go" {})))))))
 
+(def compiles
+  "What a user is told before the first wait."
+  "sente-lite: no program on the PATH: running this checkout's by go run, which compiles it first")
+
 (defn remember
   "The last lines, with one more."
   [lines line]
@@ -73,7 +77,8 @@
      :error (wire/error :unavailable :sente-lite/sidecar-ended
                         (str "the sidecar has ended " how
                              (if (seq lines) (str "; it said last: " (str/join " | " (take-last 5 lines))) " and said nothing"))
-                        {:data {:exit exit :stderr (vec lines)} :hint "its last lines are under :data :stderr"})}))
+                        (merge {:data {:exit exit :stderr (vec lines)}}
+                               (when (seq lines) {:hint "its last lines are under :data :stderr"})))}))
 
 (defn not-started
   "What a link says when the program could not even be started."

@@ -4,6 +4,7 @@
   {:no-doc true}
   (:require [clojure.edn :as edn]
             [clojure.string :as str]
+            [sente-lite.names :as names]
             #?@(:bb [] :clj [[sente-lite.printer :as printer]])))
 
 ;; Shapes (what a value is, by its form alone).
@@ -46,9 +47,13 @@
   "The most values in one event: beyond it a value is taken for infinite."
   1000000)
 
+(def ^:private edn-number?
+  "AtomicLong and the like are numbers, too, and print as objects."
+  #?(:clj (some-fn integer? float? (some-fn decimal? ratio?)) :cljs number?))
+
 (def ^:private scalar?
   "Nested, since some-fn is fast with up to three."
-  (some-fn (some-fn string? keyword? number?)
+  (some-fn (some-fn string? keyword? edn-number?)
            (some-fn nil? boolean? symbol?)
            (some-fn uuid? #?(:clj (some-fn char? #(instance? java.util.Date %)) :cljs inst?))))
 
@@ -57,30 +62,26 @@
 (def ^:private readable?
   (some-fn scalar? (some-fn map? vector? set?) (some-fn seq? #(and (tagged-literal? %) (fine? % (volatile! 10000))))))
 
-(def ^:private bad-names
-  "What the printed name of a keyword or symbol must not contain."
-  #"[\s,;\"\\\[\](){}@^`~]|::|:$")
-
 ;; In a script a step of a loop of our own costs a thousand times what one of the
 ;; platform's costs. So a collection is checked by one call wherever all in it is
 ;; plain, and names that have been found good are remembered as a set, which is a
 ;; predicate.
 
 (def ^:private most-names 4096)
-(def ^:private names (atom #{}))
+(def ^:private known-names (atom #{}))
 
 (defn- plain-with
   "A set must only be asked about names: to ask is to hash, and a sequence may
   have no end."
   [names]
-  (some-fn (some-fn string? number? boolean?) (some-fn nil? (every-pred ident? names) uuid?)))
+  (some-fn (some-fn string? edn-number? boolean?) (some-fn nil? (every-pred ident? names) uuid?)))
 
 (def ^:private plain? (atom (plain-with #{})))
 
 (defn- good-name?
   [x]
-  (when-not (re-find bad-names (str x))
-    (let [known (swap! names (fn [n] (conj (if (< (count n) most-names) n #{}) x)))]
+  (when (names/sound? x)
+    (let [known (swap! known-names (fn [n] (conj (if (< (count n) most-names) n #{}) x)))]
       (reset! plain? (plain-with known)))
     true))
 
@@ -129,30 +130,33 @@
     (reference? x) "send what it holds: @it"
     :else        "send strings, numbers, keywords, uuids, dates (java.util.Date) and collections of them"))
 
-(defn- culprit
-  "Where in a value, which is finite, the first thing is that does not print as
-  EDN: [path thing]."
+(defn- bad?
+  "Does a value itself, whatever is in it, not print as EDN?"
   [x]
-  (loop [left [[[] x]]]
-    (when-let [[path x] (peek left)]
-      (cond
-        (or (record? x) (not (readable? x))
-            (and (ident? x) (re-find bad-names (str x))))
-        [path x]
-        (map? x)              (recur (into (pop left) (mapcat (fn [[k v]] [[(conj path k) v] [(conj path k) k]])) (reverse x)))
-        (or (vector? x) (seq? x)) (recur (into (pop left) (reverse (map-indexed (fn [i v] [(conj path i) v]) x))))
-        (set? x)              (recur (into (pop left) (map (fn [v] [(conj path v) v])) (reverse x)))
-        :else                 (recur (pop left))))))
+  (or (record? x) (not (readable? x)) (and (ident? x) (not (names/sound? x)))))
+
+(defn- culprits
+  "The parts of a value that do not print as EDN, [path part] in order and only as
+  far as somebody looks: it may have no end."
+  [path x]
+  (lazy-seq
+   (cond
+     (bad? x)               [[path x]]
+     (map? x)               (mapcat (fn [[k v]] (concat (culprits (conj path k) k) (culprits (conj path k) v))) x)
+     (set? x)               (mapcat (fn [v] (culprits (conj path v) v)) x)
+     (sequential? x)        (mapcat (fn [i v] (culprits (conj path i) v)) (range) x))))
 
 (defn- refuse [what given expected more]
   (throw (ex-info (str "sente-lite: " what "; expected " expected)
                   (merge {:category :incorrect :given given :expected expected} more))))
 
 (defn- unprintable [x]
-  (let [[path thing] (culprit x)]
-    (refuse (str "the value at " (pr-str (mapv #(if (scalar? %) % '…) path)) " is " (kind-of thing))
-            (kind-of thing) "a value that prints as EDN"
-            {:code :sente-lite/not-edn :path path :hint (hint-of thing)})))
+  (let [[path thing :as found] (first (culprits [] x))]
+    (if found
+      (refuse (str "the value at " (pr-str (mapv #(if (scalar? %) % '…) path)) " is " (kind-of thing))
+              (kind-of thing) "a value that prints as EDN"
+              {:code :sente-lite/not-edn :path path :hint (hint-of thing)})
+      (refuse "the value does not print as EDN" (kind-of x) "a value that prints as EDN" {:code :sente-lite/not-edn :path []}))))
 
 (defn- too-many []
   (refuse (str "the value has more than " max-nodes " parts, or is infinite")

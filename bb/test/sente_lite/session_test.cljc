@@ -2,6 +2,7 @@
   (:require #?(:clj [clojure.test :refer [deftest is testing]] :cljs [cljs.test :refer [deftest is testing]])
             [clojure.string :as str]
             [sente-lite.given :as given]
+            [sente-lite.retry :as retry]
             [sente-lite.session :as session]
             [sente-lite.wire :as wire]))
 
@@ -146,9 +147,9 @@
         (is (= 1 (:late-replies s)))))))
 
 (deftest backoff
-  (is (= [100 300] [(session/backoff-ms 0 0) (session/backoff-ms 0 1)]))
+  (is (= [100 300] [(retry/backoff-ms 0 0) (retry/backoff-ms 0 1)]))
   (is (= [[500 1000] [1000 2000] [15000 30000] [15000 30000]]
-         (mapv (fn [n] [(session/backoff-ms n 0) (session/backoff-ms n 1)]) [1 2 6 60])))
+         (mapv (fn [n] [(retry/backoff-ms n 0) (retry/backoff-ms n 1)]) [1 2 6 60])))
   (testing "grows with failures, and begins anew after a link that was stable"
     (let [fail   (fn [s] (let [at (:retry-at s)] (after s [:tick at] [:lost {} at 0])))
           delays (fn [s n] (mapv second (take n (iterate (fn [[s _]] (let [at (:retry-at s) s (fail s)] [s (- (:retry-at s) at)]))
