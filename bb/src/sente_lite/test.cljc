@@ -276,7 +276,7 @@
    :lane     (fn [limit] (lane w limit))
    :link     (fn [_ on] (link w net on))
    :print    (fn [text] (swap! w update :printed conj text))
-   :target   (fn [{:keys [token]}] {:kind :memory :hello? true :heartbeat? true :token (if (fn? token) (token) token)})
+   :target   (fn [{:keys [token]}] {:kind :memory :hello? true :heartbeat? true :token token})
    :spawn    (fn [_] {:kind :spawn :hello? true})
    :exists?  (constantly false)
    :after-ready (fn [c f]

@@ -514,3 +514,44 @@
       (is (= #{"owner" "ada" "boss" "eve"} (set (map :uid @peers))))
       (is (= :sente-lite/forbidden (code @denied)))
       (is (= #{:sente-lite/not-subscribed :sente-lite/forbidden} (set @errors))))))
+
+;; What a REPL does: again and again.
+
+(deftest handlers-behind-an-end-are-the-next-ones
+  (let [[seen note] (recorder :data)
+        stopped (t/start! (t/world))]
+    (s/stop! stopped)
+    (s/on! :rest/say note)
+    (is (= 0 (s/handler-count stopped :rest/say)))
+    (let [w    (t/world)
+          host (t/start! w)
+          page (t/connect! w)]
+      (is (= 1 (s/handler-count host :rest/say)))
+      (s/send! page [:rest/say 1])
+      (t/settle! w)
+      (is (= [1] @seen)))))
+
+(deftest hooks-keep-their-order-whatever-they-do
+  (let [w     (t/world)
+        host  (t/start! w)
+        [seen note] (recorder)
+        page  (t/connect! w {:on-open  (fn [_] (note :open) (s/stop! (s/client)))
+                             :on-ready (fn [_] (note :ready))
+                             :on-close (fn [_] (note :close))})]
+    (t/settle! w)
+    (t/advance! w 5000)
+    (is (= [:open :ready :close] @seen))
+    (is (= :closed (:phase (s/state page))))
+    (s/stop! host)))
+
+(deftest a-token-is-asked-for-at-each-try
+  (let [w    (t/world)
+        host (t/start! w)
+        n    (atom 0)
+        page (t/connect! w {:token (fn [] (str "token-" (swap! n inc)))})]
+    (t/settle! w)
+    (is (= 1 @n))
+    (t/cut! w page)
+    (t/advance! w 1000)
+    (is (= 2 @n))
+    (s/stop! host)))

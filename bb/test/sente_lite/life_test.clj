@@ -113,6 +113,59 @@
 
 ;; Sidecars that die.
 
+(deftest handlers-outlive-a-start-that-failed
+  (s/on! :rest/ask (fn [{:keys [reply!]}] (reply! :here)))
+  (is (some? (refusal {:config {:nonsense 1}})))
+  (let [host (start! {})]
+    (is (= 1 (s/handler-count host :rest/ask)))
+    (is (= :closed (:status (soon (s/stop! host)))))))
+
+(deftest nobody-waits-for-a-handler-that-never-returns
+  (let [release (promise)
+        entered (promise)]
+    (try
+      (testing "at the beginning"
+        (let [host (start! {:start-timeout-ms 5000 :on-open (fn [_] (deliver entered true) @release)})]
+          (is (true? (soon entered)))
+          (testing "nor at the end"
+            (let [over (future (s/wait! host))]
+              (s/stop! host)
+              (is (= :closed (:status (soon over))))))))
+      (finally (deliver release true)))))
+
+(deftest an-end-in-the-middle-of-a-new-beginning
+  (let [host    (start! {:backoff-ms-fn (constantly 1)})
+        first-  (pid host)
+        stopped (promise)]
+    (s/on! host :chsk/state
+           (fn [{[_ {:keys [phase reason]}] :data}]
+             (when (and (= :connecting phase) (= :retry reason)) (deliver stopped (s/stop! host)))))
+    (kill! first-)
+    (is (= :closed (:status (soon (soon stopped)))))
+    (is (empty? (filter #(.isAlive ^java.lang.ProcessHandle %)
+                        (filter (fn [^java.lang.ProcessHandle p] (re-find #"sente-lite$" (.orElse (.command (.info p)) "")))
+                                (iterator-seq (.iterator (.children (java.lang.ProcessHandle/current)))))))
+        "no sidecar is left")))
+
+(deftest flushes-from-many-threads
+  (let [host (start! {})
+        all  (doall (for [n (range 4)]
+                      (future (frequencies (doall (for [_ (range 500)]
+                                                    (do (s/send-to-client! host {:channel "none"} [:t/n n])
+                                                        (:status (soon (s/flush! host {:timeout-ms 5000}))))))))))]
+    (is (= {:ok 2000} (apply merge-with + (map soon all))))
+    (soon (s/stop! host))))
+
+(deftest a-dial-that-fails-leaves-no-thread
+  (let [threads #(count (filter (fn [^Thread t] (= "sente-lite writer" (.getName t))) (.keySet (Thread/getAllStackTraces))))
+        before  (threads)
+        tries   (atom 0)
+        enough  (promise)
+        c       (s/connect! {:url "ws://127.0.0.1:1" :backoff-ms-fn (fn [_ _] (when (< 20 (swap! tries inc)) (deliver enough true)) 1)})]
+    (is (true? (soon enough)))
+    (soon (s/stop! c))
+    (is (< (threads) (+ before 5)))))
+
 (deftest a-sidecar-is-killed-in-the-middle-of-a-call
   (let [dir   (new-dir)
         hooks (atom [])

@@ -333,3 +333,31 @@
     (is (str/includes? (str (broken {:asked #{} :settled #{} :written []} {:phase :open} {:out [] :chars 1} [])) "characters"))
     (is (str/includes? (str (broken {:asked #{1} :settled #{1} :written []} {:phase :open} {:out [] :chars 0} [[:settle 1 nil]])) "twice"))
     (is (str/includes? (str (broken {:asked #{} :settled #{} :written [7]} {:phase :open} {:out [] :chars 0} [[:write "[:n/n 7]"]])) "twice"))))
+
+;; What is too large for the other side's limits, which are known once the link is open.
+
+(def big (str "[:a/big \"" (apply str (repeat 2000 "x")) "\"]"))
+
+(deftest a-reply-that-is-too-large
+  (let [s (open)
+        s (after s [:value [[:a/ask 1] "x1"] 1])
+        s (after s [:reply (str "[:chsk/reply \"x1\" \"" (apply str (repeat 2000 "x")) "\"]") 1 "x1" :a/ask])
+        [written] (map wire/read-text (writes s))]
+    (is (= :too-large (:status (:result s))))
+    (is (= [:chsk/reply "x1"] (take 2 written)))
+    (is (= :sente-lite/too-large (:code (wire/error-map (nth written 2)))) "who asked hears so")
+    (is (= :open (:phase s)))))
+
+(deftest a-call-is-measured-as-it-is-written
+  (let [fits (fn [n] (str "[:a/b \"" (apply str (repeat n "x")) "\"]"))
+        room (- 1000 (count (fits 0)))]
+    (is (= :ok (:status (:result (after (open) [:send (fits room) :a/b])))))
+    (is (= :too-large (:status (:result (after (open) [:ask (fits room) :a/b 1000 :k 0])))))))
+
+(deftest what-waited-and-is-too-large
+  (let [s  (session/create {:hello {:bundle true}})
+        s  (after s [:connect 0] [:send big :a/big] [:ask big :a/big 10000 :k 0] [:send "[:a/b]" :a/b] [:linked 1] [:flush])
+        [s fx] (run s [[:value ready 2]])]
+    (is (some #{:on-error} (hooks fx)))
+    (is (= [[:k :sente-lite/too-large]] (map (fn [[k v]] [k (:code (wire/error-map v))]) (settled fx))))
+    (is (= ["[:a/b]"] (writes s)) "the rest still leaves")))
