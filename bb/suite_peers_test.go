@@ -6,13 +6,13 @@ import "testing"
 
 func jvm(t *testing.T, tr tree) *log {
 	return run(t, absolute(t, ".."), "java", "-XX:TieredStopAtLevel=1", "-Dfile.encoding=UTF-8",
-		"-cp", clojureJars+":"+tr.classPath(t), "clojure.main", "-e", tr.program(t, "clojure.test", "(System/exit 0)"))
+		"-cp", clojureJars+":"+tr.classPath(t), "clojure.main", "-e", tr.program(t, ".clj", "clojure.test", "(System/exit 0)"))
 }
 
 // nbb looks for npm's packages where it is started.
 func nbb(t *testing.T, tr tree) *log {
 	return run(t, absolute(t, "../testdata/npm"), "node", absolute(t, "../testdata/npm/node_modules/nbb/cli.js"),
-		"--classpath", tr.classPath(t), "-e", tr.program(t, "cljs.test", ""))
+		"--classpath", tr.classPath(t), "-e", tr.program(t, ".cljs", "cljs.test", ""))
 }
 
 func TestSuiteJVM(t *testing.T)     { jvm(t, library).report(t) }

@@ -113,7 +113,7 @@ func page(t *testing.T, tr tree) string {
 		_, _, err := b.find(name)
 		return err == nil
 	}
-	for _, name := range append([]string{"suite"}, tr.namespaces(t)...) {
+	for _, name := range append([]string{"suite"}, tr.namespaces(t, "")...) {
 		if err := b.add(name, nil); err != nil {
 			t.Fatal(err)
 		}
@@ -136,7 +136,7 @@ func page(t *testing.T, tr tree) string {
 		write(name, src)
 		html += fmt.Sprintf("<script type=\"application/x-scittle\" src=\"%s\"></script>\n", name)
 	}
-	html += "<script type=\"application/x-scittle\">\n" + tr.program(t, "cljs.test", "") + "\n</script>\n"
+	html += "<script type=\"application/x-scittle\">\n" + tr.program(t, "", "cljs.test", "") + "\n</script>\n"
 	write("index.html", []byte(html))
 	return dir
 }

@@ -33,7 +33,7 @@ const clojureJars = "/usr/share/java/clojure.jar:/usr/share/java/spec.alpha.jar:
 // A tree is where the sources and tests of a suite are, below this package.
 type tree struct {
 	roots []string // of namespaces, as in a class path
-	tests string   // the folder whose *_test.cljc are run
+	tests string   // the folder whose *_test.cljc are run, and those of the platform's own ending
 }
 
 var (
@@ -41,11 +41,11 @@ var (
 	sample  = tree{roots: []string{"src", "test", "testdata/suite"}, tests: "testdata/suite"}
 )
 
-// namespaces are those that are tests.
-func (tr tree) namespaces(t *testing.T) (names []string) {
+// namespaces are those that are tests: shared ones, and those with the ending of one platform's own, ".clj" or ".cljs".
+func (tr tree) namespaces(t *testing.T, own string) (names []string) {
 	t.Helper()
 	err := fs.WalkDir(os.DirFS("."), tr.tests, func(file string, d fs.DirEntry, err error) error {
-		if err != nil || !strings.HasSuffix(file, "_test.cljc") {
+		if err != nil || !strings.HasSuffix(file, "_test.cljc") && (own == "" || !strings.HasSuffix(file, "_test"+own)) {
 			return err
 		}
 		src, err := os.ReadFile(file)
@@ -96,9 +96,9 @@ func absolute(t *testing.T, path string) string {
 
 // program is a script that runs the tests of namespaces; test is the
 // namespace of the library for tests.
-func (tr tree) program(t *testing.T, test, end string) string {
+func (tr tree) program(t *testing.T, own, test, end string) string {
 	t.Helper()
-	names := tr.namespaces(t)
+	names := tr.namespaces(t, own)
 	return fmt.Sprintf("(ns main (:require [suite] [%s] [%s])) (%s/run-tests '%s) %s",
 		test, strings.Join(names, "] ["), test, strings.Join(names, " '"), end)
 }

@@ -283,7 +283,23 @@
                     (when l ((:close! l) code reason)))
       :write      nil)))
 
-(defn- perform! [c fx] (run! #(perform-one! c %) fx))
+(defn- perform!
+  "Does what a step has said, in its order. Where handlers run at once, what they
+  cause comes behind it: on threads the lane sees to that."
+  [c fx]
+  #?(:clj  (run! #(perform-one! c %) fx)
+     :cljs (let [q (:performing c)]
+             (if (:busy? @q)
+               (vswap! q update :waiting into fx)
+               (do (vswap! q assoc :busy? true)
+                   (try
+                     (loop [fx fx]
+                       (run! #(perform-one! c %) fx)
+                       (when-let [more (seq (:waiting @q))]
+                         (vswap! q assoc :waiting [])
+                         (recur more)))
+                     (finally
+                       (vswap! q assoc :busy? false))))))))
 
 ;; Handlers.
 
@@ -371,6 +387,7 @@
                 :platform platform :target target :options options
                 :state     (atom (session/create (select-keys options (concat (keys session/defaults) [:hello :heartbeat? :backoff-ms-fn :first-must?]))))
                 :lock      #?(:clj (Object.) :cljs nil)
+                :performing (volatile! {:busy? false :waiting []})
                 :link      (atom nil) :link-turn (atom nil) :armed (atom nil) :flushes (atom []) :ends (atom [])
                 :handlers  (handlers/table)
                 :stats     (atom {:handled 0 :unhandled 0 :refused 0 :handler-errors 0 :late-replies 0 :handling nil})
