@@ -141,10 +141,7 @@ func (s *Session) toUser(i Item) {
 		return
 	}
 	if i.Shape == ShapeEvent {
-		p := &packet{edn: append([]byte(nil), i.Event...)}
-		for _, t := range to {
-			s.sendTo(t, p, i.Name, len(to) == 1)
-		}
+		s.spread(i, &packet{edn: append([]byte(nil), i.Event...)}, to)
 		clear(to)
 		s.aim = to[:0]
 		return

@@ -43,6 +43,8 @@ func TestPerUser(t *testing.T) {
 	cid.hear(`[:sente-lite/error {:category :busy :code :sente-lite/too-many-processes …:retry? true}]`)
 	cid.send(`[[:msg/send-to-client {:to-uid "sh" :message "ho"}] "m"]`)
 	cid.hear(`[:chsk/reply "m" [:sente-lite/error {:category :busy …}]]`)
+	cid.send(`[[:msg/send-to-client {:to-uid "sh/bob" :message "mine?"}] "m"]`)
+	cid.hear(`[:chsk/reply "m" [:sente-lite/error {:category :not-found :code :sente-lite/no-such-peer …}]]`)
 
 	// The last peer of a user takes the process along; the first alone does not.
 	bob.conn.Close(pipe.Reason{Code: pipe.CloseNormal})
@@ -93,6 +95,9 @@ func TestPerUserEnds(t *testing.T) {
 			break
 		}
 	}
+	bob := h.join(pipe.Claim{UID: "bob"}, "[:sente-lite/hello {}]")
+	bob.send(`[:msg/send-to-client {:to-uid "one/ann" :message "more"}]`)
+	bob.hear(`[:sente-lite/error {:category :not-found :code :sente-lite/no-such-peer …}]`)
 	ann.conn.Close(pipe.Reason{Code: pipe.CloseNormal})
 	o.hear(`[:sente-lite/close {:uid "ann" …}]`)
 	ann = h.join(pipe.Claim{UID: "ann"}, "[:sente-lite/hello {}]")

@@ -245,7 +245,7 @@ func (h *Host) failing(u *unit, how string, words []string) {
 // Find implements pipe.Names.
 func (h *Host) Find(name, user string) (string, *pipe.Error) {
 	h.mu.Lock()
-	g, u := h.groups[name], h.unit(name)
+	g, u, by := h.groups[name], h.unit(name), h.units[user]
 	h.mu.Unlock()
 	switch {
 	case g != nil:
@@ -253,6 +253,8 @@ func (h *Host) Find(name, user string) (string, *pipe.Error) {
 		return uid, outside(absent)
 	case u == nil:
 		return name, nil
+	case u.user != "" && user != "" && u.user != user && (by == nil || by.user != u.user):
+		return name, nil // another user's is nobody
 	case user == "":
 		return name, h.why(u)
 	}
