@@ -54,17 +54,26 @@ func New(cfg Config) *Host {
 // maxUID is how long a uid may be.
 const maxUID = 256
 
+// Check says what keeps a program from being started, as far as that shows
+// without starting it.
+func (h *Host) Check(s Spec) *pipe.Error {
+	if _, bad := s.resolve(h.cfg.Environ); bad != nil {
+		return bad
+	}
+	if Reserved(s.UID) || len(s.UID) > maxUID {
+		return &pipe.Error{Category: pipe.Incorrect, Code: "reserved-uid",
+			Msg:  fmt.Sprintf("the uid %.60q cannot be a program's: \"owner\", \"conn-…\" and \"unix:…\" are given by the sidecar itself, and 256 bytes are the most", s.UID),
+			Hint: "choose another :uid, or leave it out"}
+	}
+	return nil
+}
+
 // Spawn starts a program, and returns its uid and the process id: 0 for one that
 // starts when a user comes. When it returns the program is a peer.
 func (h *Host) Spawn(s Spec) (uid string, pid int, bad *pipe.Error) {
 	s = s.orDefault()
-	if _, bad := s.resolve(h.cfg.Environ); bad != nil {
+	if bad := h.Check(s); bad != nil {
 		return "", 0, bad
-	}
-	if Reserved(s.UID) || len(s.UID) > maxUID {
-		return "", 0, &pipe.Error{Category: pipe.Incorrect, Code: "reserved-uid",
-			Msg:  fmt.Sprintf("the uid %.60q cannot be a program's: \"owner\", \"conn-…\" and \"unix:…\" are given by the sidecar itself, and 256 bytes are the most", s.UID),
-			Hint: "choose another :uid, or leave it out"}
 	}
 	if shortcoming != "" {
 		h.once.Do(func() { h.cfg.Log.Warn(shortcoming) })
