@@ -104,6 +104,34 @@ func (h *Hub) stands(by *Session, to []byte, list []*Session, bad *Error) ([]*Se
 	return list, bad
 }
 
+// dismiss ends what the names in a target stand for, where nobody has them for a
+// uid. It returns how many peers that costs, and whether any of them is known.
+func (h *Hub) dismiss(to []byte, reason string) (peers int, known bool) {
+	if h.cfg.Names == nil {
+		return 0, false
+	}
+	one := func(v []byte) {
+		if name, err := Unquote(v); err == nil && !h.Named(name) {
+			if n, is := h.cfg.Names.Dismiss(name, reason); is {
+				peers, known = peers+n, true
+			}
+		}
+	}
+	switch Kind(to) {
+	case KindString:
+		one(to)
+	case KindSet, KindVector:
+		for c := Elements(to); ; {
+			v, ok := c.Next()
+			if !ok {
+				break
+			}
+			one(v)
+		}
+	}
+	return peers, known
+}
+
 func (h *Hub) peers(uid string) []*Session {
 	h.mu.RLock()
 	defer h.mu.RUnlock()

@@ -273,6 +273,8 @@ func TestNames(t *testing.T) {
 			{`[[:sente-lite/send {:to "nobody" :event [:x/y]}] "c"]`, `[:chsk/reply "c" [:sente-lite/error {:category :not-found …}]]`},
 			{`[[:sente-lite/send {:to #{"late" "nobody"} :event [:x/y]}] "c"]`, `[:chsk/reply "c" {:status :ok :queue-size 0 :peers 0}]`},
 			{`[[:sente-lite/kick {:to "late" :reason "so"}] "c"]`, `[:chsk/reply "c" {:peers 3}]`},
+			{`[[:sente-lite/kick {:to #{"late" "owner's"}}] "c"]`, `[:chsk/reply "c" {:peers 3}]`},
+			{`[[:sente-lite/kick {:to ["late" "late"] :reason "so"}] "c"]`, `[:chsk/reply "c" {:peers 6}]`},
 			{`[[:sente-lite/kick {:to "nobody"}] "c"]`, `[:chsk/reply "c" [:sente-lite/error {:category :not-found …}]]`},
 			{`[[:sente-lite/spawn {:command ["x"]}] "c"]`, `[:chsk/reply "c" [:sente-lite/error {:category :unsupported :code :sente-lite/no-spawn …}]]`},
 			{`[[:sente-lite/send {:to "job/bob" :event [:from/owner]}] "c"]`, `[:chsk/reply "c" {:status :ok …}]`},
@@ -287,7 +289,7 @@ func TestNames(t *testing.T) {
 		}
 		a.leave()
 		synctest.Wait()
-		if got := fmt.Sprint(n.users); got != "[ann bob job/bob ann]" || fmt.Sprint(n.gone) != "[late so nobody kicked]" {
+		if got := fmt.Sprint(n.users); got != "[ann bob job/bob ann]" || strings.Join(n.gone, ", ") != "late so, late kicked, owner's kicked, late so, late so, nobody kicked" {
 			t.Errorf("of users it has heard %s, of those dismissed %q", got, n.gone)
 		}
 		if h.Has("owner") || !h.Has("bob") || h.Has("ann") || !h.Named("job/bob") || fmt.Sprint(h.Users()) != "[bob job/bob]" {

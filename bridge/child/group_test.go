@@ -65,7 +65,7 @@ func TestPerUser(t *testing.T) {
 	bob.conn.Close(pipe.Reason{Code: pipe.CloseNormal})
 
 	// The owner ends it all.
-	o.send(`[[:sente-lite/kick {:to "sh" :reason "done"}] "k"]`)
+	o.send(`[[:sente-lite/kick {:to #{"sh" "nobody"} :reason "done"}] "k"]`)
 	for told, closed := false, 0; !told || closed < 2; { // in whatever order
 		switch got := o.next("the end of all"); {
 		case got == `[:chsk/reply "k" {:peers 2}]`:
