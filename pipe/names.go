@@ -14,6 +14,10 @@ type Names interface {
 	// says why, if that uid has no peer right now either; nil if it is just nobody.
 	Find(name, user string) (uid string, absent *Error)
 
+	// Owns reports whether a uid is, or may become, that of somebody on our side:
+	// nobody has it by a claim then.
+	Owns(uid string) bool
+
 	// Dismiss ends for good what a name stands for, where that has no peer right
 	// now. It returns how many peers that costs, and whether the name is known.
 	Dismiss(name, reason string) (peers int, known bool)
@@ -50,6 +54,14 @@ func (h *Hub) Named(uid string) bool {
 	h.mu.RLock()
 	defer h.mu.RUnlock()
 	return len(h.users[uid]) > 0
+}
+
+// Claimed reports whether somebody has this uid who has come by themselves, and not
+// by our doing.
+func (h *Hub) Claimed(uid string) bool {
+	h.mu.RLock()
+	defer h.mu.RUnlock()
+	return slices.ContainsFunc(h.users[uid], func(s *Session) bool { return !s.info.Present })
 }
 
 // hasClient is Has with Hub.mu held.

@@ -202,6 +202,8 @@ func (n *names) Find(name, user string) (string, *pipe.Error) {
 	return name, nil
 }
 
+func (n *names) Owns(uid string) bool { return uid == "late" }
+
 func (n *names) Dismiss(name, reason string) (int, bool) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
@@ -281,6 +283,16 @@ func TestNames(t *testing.T) {
 		} {
 			o.send(t, c[0])
 			expect(t, o, c[1])
+		}
+		// No token brings a uid of ours, and who has brought one is told from ours.
+		c, server := transport.Mem(transport.MemOptions{Server: as("late"), Text: true})
+		h.Attach(server)
+		late := &player{name: "late", conn: c, in: make(chan string, 4096)}
+		go late.read()
+		late.send(t, "[:sente-lite/hello {}]")
+		expect(t, late, `[:sente-lite/error {:category :conflict :code :sente-lite/uid-taken …}]`, `[:chsk/close {:code 4501 …}]`)
+		if !h.Claimed("bob") || h.Claimed("job/bob") || h.Claimed("late") {
+			t.Error("it is not seen who has a uid by a claim")
 		}
 		b2.leave()
 		synctest.Wait()

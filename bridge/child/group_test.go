@@ -110,6 +110,30 @@ func TestPerUserEnds(t *testing.T) {
 	ann.hear(`[:got/it [:chsk/reply "x" :yes]]`)
 }
 
+// A uid has one program, and no token brings it.
+func TestUIDsAreOneEach(t *testing.T) {
+	h := newHouse(t, pipe.Settings{}, nil)
+	h.spawn(Spec{Command: []string{"cat"}, UID: "game/ann", Dialect: "lines"})
+	h.spawn(Spec{Command: sh("echo here; cat"), UID: "game", Dialect: "lines", PerUser: true})
+	ann := h.join(pipe.Claim{UID: "ann"}, "[:sente-lite/hello {}]")
+	ann.expect(`[:sente-lite/error {:category :conflict :code :sente-lite/uid-taken :message "a program with the uid \"game/ann\" runs already" …}]`)
+	ann.send(`[[:msg/send-to-client {:to-uid "game" :message "mine"}] "m"]`)
+	ann.hear(`[:chsk/reply "m" [:sente-lite/error {:category :conflict …}]]`)
+	bob := h.join(pipe.Claim{UID: "bob"}, "[:sente-lite/hello {}]")
+	bob.hear(`[:line/out "here"]`)
+	for uid, want := range map[string]bool{"game": true, "game/ann": true, "game/bob": true, "game/cid": true, "game2": false, "gam": false, "bob": false} {
+		if got := h.host.Owns(uid); got != want {
+			t.Errorf("%s is a program's: %v", uid, got)
+		}
+	}
+	// A name that has ended is free at once.
+	h.owner.send(`[[:sente-lite/kick {:to #{"game" "game/ann"}}] "k"]`)
+	h.owner.hear(`[:chsk/reply "k" {:peers 2}]`)
+	h.spawn(Spec{Command: []string{"cat"}, UID: "game/ann", Dialect: "lines"})
+	h.spawn(Spec{Command: sh("echo again; cat"), UID: "game", Dialect: "lines", PerUser: true})
+	bob.hear(`[:line/out "again"]`)
+}
+
 // However fast users come and go: who takes its time to end is counted.
 func TestPerUserIsBounded(t *testing.T) {
 	h := newHouse(t, pipe.Settings{}, nil)

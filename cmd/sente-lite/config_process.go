@@ -50,6 +50,13 @@ func (k processesKind) check(r *report, at keyPath, v any) (any, bool) {
 		ok = ok && fine
 		specs = append(specs, spec)
 	}
+	for _, group := range specs {
+		for _, spec := range specs {
+			if usersOwn(group, spec.UID) {
+				ok = r.add(at, "the uid %s is one for a user of the program %s; allowed: another", show(spec.UID), show(group.UID))
+			}
+		}
+	}
 	return specs, ok
 }
 
