@@ -210,7 +210,7 @@ func emptyArgument(parsed *kong.Context) error {
 		case p.Flag != nil:
 			name, v = "--"+p.Flag.Name, p.Flag.Target
 		case p.Positional != nil:
-			name, v = p.Positional.Summary(), p.Positional.Target
+			name, v = "<"+p.Positional.Name+">", p.Positional.Target
 		default:
 			continue
 		}
@@ -266,8 +266,10 @@ func withCommand(parser *kong.Kong, args []string, sys system) ([]string, error)
 func usage(sys system, args []string, err error) int {
 	const behind = "expected a value behind it"
 	unknown := "unexpected argument "
-	if e := (*kong.ParseError)(nil); errors.As(err, &e) && e.Context.Selected() == nil {
-		unknown = "unknown command "
+	if e := (*kong.ParseError)(nil); errors.As(err, &e) {
+		if at := e.Context.Selected(); at == nil || len(at.Children) > 0 {
+			unknown = "unknown command "
+		}
 	}
 	what := strings.NewReplacer("unexpected argument ", unknown, `expected string value but got "EOL" (<EOL>)`, behind, `missing value, expecting "<arg>"`, behind).Replace(err.Error())
 	if f := formOf(args); f != formText {

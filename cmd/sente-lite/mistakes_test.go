@@ -60,6 +60,7 @@ var commandMistakes = []struct {
 }{
 	{"srve", `unknown command srve, did you mean "serve"?`, exitUsage},
 	{"frob", "unknown command frob", exitUsage},
+	{"config|frob", "unknown command frob", exitUsage},
 	{"peers|frob", "unexpected argument frob", exitUsage},
 	{"dev|", "<dir> is empty", exitUsage},
 	{"serve|--config|", "--config is empty", exitUsage},
@@ -68,7 +69,7 @@ var commandMistakes = []struct {
 	{"peers|--token-file=", "--token-file is empty", exitUsage},
 	{"send|--channel||1", "--channel is empty", exitUsage},
 	{"send|--uid|ada|--uid||[:x/y]", "--uid is empty", exitUsage},
-	{"send|", "is empty", exitUsage},
+	{"send|", "<event> is empty", exitUsage},
 	{"ask|--uid||[:x/y]", "--uid is empty", exitUsage},
 	{"example|run|chat|--dir|", "--dir is empty", exitUsage},
 	{"serve|--lisen|unix:/x", `did you mean "--listen"?`, exitUsage},
