@@ -78,8 +78,13 @@ func (cs *calls) pass(from *Session, cb []byte, life time.Duration, to []*Sessio
 		if err == nil && status == StatusOK {
 			continue
 		}
-		if failed = cs.hub.full(l.to, status, size); err != nil {
-			failed = asError(err)
+		switch {
+		case err == nil:
+			failed = cs.hub.full(l.to, status, size)
+		case err == errBusy:
+			failed = errBusy
+		default:
+			failed = unreachable(l.to, err)
 		}
 		cs.drop(c, l)
 	}

@@ -189,6 +189,13 @@ func (s *Session) greet(hello Hello) error {
 		s.shut(reason)
 		return bad
 	}
+	if c := s.info.Claim; c != nil && c.UID != "" && h.cfg.Names != nil && h.cfg.Names.Owns(c.UID) {
+		bad := &Error{Category: Conflict, Code: "uid-taken", Msg: fmt.Sprintf("the uid %q of this token is a program's", c.UID),
+			Hint: "give the token another :uid, or spawn the program under another"}
+		s.refuse(nil, bad)
+		s.shut(Reason{CloseUnauthorized, bad.Msg})
+		return nil
+	}
 	if s.claimed(s.info.Claim) == RoleClient && h.Full() {
 		s.shut(Reason{CloseOverloaded, "this sidecar has as many clients as :max-peers allows"})
 		return nil

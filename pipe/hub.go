@@ -68,7 +68,7 @@ type Stats struct {
 	Refused      atomic.Uint64 // of them, those that an error answered
 	Sent         atomic.Uint64 // queued for somebody
 	Backpressure atomic.Uint64 // refused for a full queue
-	Undelivered  atomic.Uint64 // queued, and not written when the peer went
+	Undelivered  atomic.Uint64 // queued, and not written when the peer went; or nothing that this one of several could carry
 	LateReplies  atomic.Uint64 // replies to calls that had ended
 	PeerErrors   atomic.Uint64 // :sente-lite/error that came in
 	Opened       atomic.Uint64

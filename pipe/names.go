@@ -14,6 +14,10 @@ type Names interface {
 	// says why, if that uid has no peer right now either; nil if it is just nobody.
 	Find(name, user string) (uid string, absent *Error)
 
+	// Owns reports whether a uid is, or may become, that of somebody on our side:
+	// nobody has it by a claim then.
+	Owns(uid string) bool
+
 	// Dismiss ends for good what a name stands for, where that has no peer right
 	// now. It returns how many peers that costs, and whether the name is known.
 	Dismiss(name, reason string) (peers int, known bool)
@@ -50,6 +54,14 @@ func (h *Hub) Named(uid string) bool {
 	h.mu.RLock()
 	defer h.mu.RUnlock()
 	return len(h.users[uid]) > 0
+}
+
+// Claimed reports whether somebody has this uid who has come by themselves, and not
+// by our doing.
+func (h *Hub) Claimed(uid string) bool {
+	h.mu.RLock()
+	defer h.mu.RUnlock()
+	return slices.ContainsFunc(h.users[uid], func(s *Session) bool { return !s.info.Present })
 }
 
 // hasClient is Has with Hub.mu held.
@@ -104,6 +116,34 @@ func (h *Hub) stands(by *Session, to []byte, list []*Session, bad *Error) ([]*Se
 	return list, bad
 }
 
+// dismiss ends what the names in a target stand for, where nobody has them for a
+// uid. It returns how many peers that costs, and whether any of them is known.
+func (h *Hub) dismiss(to []byte, reason string) (peers int, known bool) {
+	if h.cfg.Names == nil {
+		return 0, false
+	}
+	one := func(v []byte) {
+		if name, err := Unquote(v); err == nil && !h.Named(name) {
+			if n, is := h.cfg.Names.Dismiss(name, reason); is {
+				peers, known = peers+n, true
+			}
+		}
+	}
+	switch Kind(to) {
+	case KindString:
+		one(to)
+	case KindSet, KindVector:
+		for c := Elements(to); ; {
+			v, ok := c.Next()
+			if !ok {
+				break
+			}
+			one(v)
+		}
+	}
+	return peers, known
+}
+
 func (h *Hub) peers(uid string) []*Session {
 	h.mu.RLock()
 	defer h.mu.RUnlock()
@@ -141,10 +181,7 @@ func (s *Session) toUser(i Item) {
 		return
 	}
 	if i.Shape == ShapeEvent {
-		p := &packet{edn: append([]byte(nil), i.Event...)}
-		for _, t := range to {
-			s.sendTo(t, p, i.Name, len(to) == 1)
-		}
+		s.spread(i, &packet{edn: append([]byte(nil), i.Event...)}, to)
 		clear(to)
 		s.aim = to[:0]
 		return

@@ -190,21 +190,15 @@ func (s *Session) ownerKick(i Item) *Error {
 		reason = text
 	}
 	list, bad := s.hub.resolve(s, to, nil, nil)
-	if names := s.hub.cfg.Names; bad != nil && names != nil && Kind(to) == KindString {
-		if uid, err := Unquote(to); err == nil {
-			if n, known := names.Dismiss(uid, reason); known {
-				if i.Call != nil {
-					s.answer(i.Call, fmt.Appendf(nil, "{:peers %d}", n))
-				}
-				return nil
-			}
-		}
+	if bad != nil && Kind(to) != KindString {
+		return bad
 	}
-	if bad != nil {
+	absent, known := s.hub.dismiss(to, reason)
+	if bad != nil && !known {
 		return bad
 	}
 	if i.Call != nil { // first: it may be us who goes
-		s.answer(i.Call, fmt.Appendf(nil, "{:peers %d}", len(list)))
+		s.answer(i.Call, fmt.Appendf(nil, "{:peers %d}", len(list)+absent))
 	}
 	for _, t := range list {
 		t.shut(Reason{CloseKicked, reason})

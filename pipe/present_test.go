@@ -152,6 +152,30 @@ func TestForm(t *testing.T) {
 		expect(t, o, `[:sente-lite/error {:category :unsupported …"w\" cannot get it: it knows shouts only" :hint "shout" :event-id :x/y …}]`)
 		o.send(t, `[[:sente-lite/request {:to "w" :event [:shout/in "a"]}] "c"]`)
 		expect(t, o, `[:chsk/reply "c" [:sente-lite/error {:category :unsupported …}]]`)
+
+		// Beside others it is one that is not reached; alone, or with its like, it is named.
+		a := join(t, h, "a", pipe.ConnInfo{Claim: &pipe.Claim{UID: "ann"}}, "[:sente-lite/hello {}]", false)
+		defer a.leave()
+		v, _ := present(t, h, "v", false, func(i *pipe.ConnInfo) { i.Form, i.Quiet = shouts{}, false })
+		defer v.leave()
+		expect(t, o, `[:sente-lite/open {:uid "ann" …}]`, `[:sente-lite/open {:uid "v" …}]`)
+		a.send(t, `[:sente-lite/subscribe {:channel-id "c"}]`)
+		expect(t, a, `[:sente-lite/subscribed …]`)
+		for _, to := range []string{":all", `#{"w" "ann"}`, `["ann" "v" "w"]`, "{:role :client}"} {
+			o.send(t, `[[:sente-lite/send {:to `+to+` :event [:x/y 1]}] "c"]`)
+			expect(t, o, `[:chsk/reply "c" {:status :ok :queue-size 1 :peers 1}]`)
+			o.send(t, `[:sente-lite/send {:to `+to+` :event [:x/y 2]}]`)
+			expect(t, a, `[:x/y 1]`, `[:x/y 2]`)
+		}
+		if n := h.Stats.Undelivered.Load(); n != 14 {
+			t.Errorf("%d are undelivered, expected 14", n)
+		}
+		o.send(t, `[:sente-lite/send {:to #{"v" "w"} :event [:x/y 3]}]`)
+		expect(t, o, `[:sente-lite/error {:category :unsupported …" cannot get it: it knows shouts only" …:event-id :x/y …}]`)
+		for _, to := range []string{`"w"`, `["v" "w"]`} {
+			o.send(t, `[[:sente-lite/send {:to `+to+` :event [:x/y 3]}] "c"]`)
+			expect(t, o, `[:chsk/reply "c" [:sente-lite/error {:category :unsupported …"w\" cannot get it: it knows shouts only" …:event-id :x/y …}]]`)
+		}
 		leave(pipe.Reason{Code: pipe.CloseKicked})
 		for got := range w.in {
 			if !strings.Contains(got, ":chsk/close") { // which is the mem transport's own
@@ -178,6 +202,8 @@ func (n *names) Find(name, user string) (string, *pipe.Error) {
 	return name, nil
 }
 
+func (n *names) Owns(uid string) bool { return uid == "late" }
+
 func (n *names) Dismiss(name, reason string) (int, bool) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
@@ -197,7 +223,8 @@ func TestNames(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		n := &names{}
 		h := newTestHub(t, pipe.HubConfig{Names: n}, pipe.Settings{Relay: []pipe.RelayRule{
-			{Event: "all/*", To: []byte(`#{"job" "nobody"}`)}, {Event: "*", To: []byte(`"job"`)}}})
+			{Event: "all/*", To: []byte(`#{"job" "nobody"}`)}, {Event: "every/*", To: []byte(":all")},
+			{Event: "bobs/*", To: []byte(`"job/bob"`)}, {Event: "*", To: []byte(`"job"`)}}})
 		as := func(uid string) pipe.ConnInfo { return pipe.ConnInfo{Claim: &pipe.Claim{UID: uid}} }
 		a := join(t, h, "a", as("ann"), "[:sente-lite/hello {}]", false)
 		defer a.leave()
@@ -217,6 +244,21 @@ func TestNames(t *testing.T) {
 		a.send(t, `[[:do/this 1] "q"]`)
 		expect(t, a, `[:chsk/reply "q" [:sente-lite/error {:category :busy …"no job for ann"…}]]`)
 
+		// Nobody else reaches it, in whichever way.
+		for _, c := range [][2]string{
+			{`[[:msg/send-to-client {:to-uid "job/bob" :message 4}] "q"]`, `[:chsk/reply "q" [:sente-lite/error {:category :not-found :code :sente-lite/no-such-peer …}]]`},
+			{`[[:bobs/own 4] "q"]`, `[:chsk/reply "q" [:sente-lite/error {:category :not-found …}]]`},
+			{`[:bobs/own 4]`, `[:sente-lite/error {:category :not-found …}]`},
+			{`[:every/one 4]`, `[:sente-lite/recv {:uid "ann" …}]`},
+		} {
+			a.send(t, c[0])
+			expect(t, a, c[1])
+		}
+		expect(t, b, `[:sente-lite/recv {:uid "ann" …:event [:every/one 4]}]`)
+		expect(t, b2, `[:sente-lite/recv {:uid "ann" …:event [:every/one 4]}]`)
+		b.send(t, `[:msg/send-to-client {:to-uid "job/bob" :message 5}]`)
+		expect(t, w, `[:msg/receive {:from-uid "bob" :message 5}]`)
+
 		w.send(t, `[:it/is "done"]`)
 		expect(t, b, `[:it/is "done"]`)
 		expect(t, b2, `[:it/is "done"]`)
@@ -233,12 +275,24 @@ func TestNames(t *testing.T) {
 			{`[[:sente-lite/send {:to "nobody" :event [:x/y]}] "c"]`, `[:chsk/reply "c" [:sente-lite/error {:category :not-found …}]]`},
 			{`[[:sente-lite/send {:to #{"late" "nobody"} :event [:x/y]}] "c"]`, `[:chsk/reply "c" {:status :ok :queue-size 0 :peers 0}]`},
 			{`[[:sente-lite/kick {:to "late" :reason "so"}] "c"]`, `[:chsk/reply "c" {:peers 3}]`},
+			{`[[:sente-lite/kick {:to #{"late" "owner's"}}] "c"]`, `[:chsk/reply "c" {:peers 3}]`},
+			{`[[:sente-lite/kick {:to ["late" "late"] :reason "so"}] "c"]`, `[:chsk/reply "c" {:peers 6}]`},
 			{`[[:sente-lite/kick {:to "nobody"}] "c"]`, `[:chsk/reply "c" [:sente-lite/error {:category :not-found …}]]`},
 			{`[[:sente-lite/spawn {:command ["x"]}] "c"]`, `[:chsk/reply "c" [:sente-lite/error {:category :unsupported :code :sente-lite/no-spawn …}]]`},
 			{`[[:sente-lite/send {:to "job/bob" :event [:from/owner]}] "c"]`, `[:chsk/reply "c" {:status :ok …}]`},
 		} {
 			o.send(t, c[0])
 			expect(t, o, c[1])
+		}
+		// No token brings a uid of ours, and who has brought one is told from ours.
+		c, server := transport.Mem(transport.MemOptions{Server: as("late"), Text: true})
+		h.Attach(server)
+		late := &player{name: "late", conn: c, in: make(chan string, 4096)}
+		go late.read()
+		late.send(t, "[:sente-lite/hello {}]")
+		expect(t, late, `[:sente-lite/error {:category :conflict :code :sente-lite/uid-taken …}]`, `[:chsk/close {:code 4501 …}]`)
+		if !h.Claimed("bob") || h.Claimed("job/bob") || h.Claimed("late") {
+			t.Error("it is not seen who has a uid by a claim")
 		}
 		b2.leave()
 		synctest.Wait()
@@ -247,7 +301,7 @@ func TestNames(t *testing.T) {
 		}
 		a.leave()
 		synctest.Wait()
-		if got := fmt.Sprint(n.users); got != "[ann bob job/bob ann]" || fmt.Sprint(n.gone) != "[late so nobody kicked]" {
+		if got := fmt.Sprint(n.users); got != "[ann bob job/bob ann]" || strings.Join(n.gone, ", ") != "late so, late kicked, owner's kicked, late so, late so, nobody kicked" {
 			t.Errorf("of users it has heard %s, of those dismissed %q", got, n.gone)
 		}
 		if h.Has("owner") || !h.Has("bob") || h.Has("ann") || !h.Named("job/bob") || fmt.Sprint(h.Users()) != "[bob job/bob]" {

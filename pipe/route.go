@@ -53,9 +53,7 @@ func (s *Session) deliver(i Item, to []*Session) {
 	}()
 	if i.Shape == ShapeEvent {
 		p := packet{edn: s.appendRecv(make([]byte, 0, len(s.edn)+len(i.Event)+40), i.Event)}
-		for _, t := range to {
-			s.sendTo(t, &p, i.Name, len(to) == 1)
-		}
+		s.spread(i, &p, to)
 		return
 	}
 	if len(to) == 0 {
@@ -79,24 +77,66 @@ func (s *Session) appendRecv(b, event []byte) []byte {
 	return append(append(append(b, " :event "...), event...), "}]"...)
 }
 
-// sendTo puts an event into a peer's queue, and tells this peer if it was
-// refused there. One of several that has just gone is simply no more of them.
-func (s *Session) sendTo(t *Session, p *packet, name []byte, alone bool) (Status, int, error) {
-	status, size, err := t.put(p, &s.fl)
-	switch {
-	case err == errGone && !alone:
-	case err == errBusy || status == StatusBackpressure:
-		s.hub.Stats.Backpressure.Add(1)
-		s.news.refused(s, t, name, size, err == errBusy)
-	case err != nil:
-		e := *asError(err)
-		e.Event = string(name)
-		e.Msg = fmt.Sprintf("%q cannot get it: %s", t.uid, e.Msg)
-		s.refuse(nil, &e)
-	default:
-		s.hub.Stats.Sent.Add(1)
+// A spreading is what became of a packet that was sent to some peers.
+type spreading struct {
+	worst   Status
+	largest int // queue
+	reached int // peers, those whose queue was full included
+	failed  *Error
+}
+
+// spread puts one packet into the queues of peers. Where it is no call's this
+// peer is told what was refused.
+//
+// One of several that has just gone is no more of them, and one that cannot
+// carry the packet is not reached: it costs the others nothing, and is an error
+// only where nobody else is left.
+func (s *Session) spread(i Item, p *packet, to []*Session) spreading {
+	r := spreading{worst: StatusOK}
+	var unfit *Error
+	for _, t := range to {
+		status, size, err := t.put(p, &s.fl)
+		switch {
+		case err == errGone && len(to) > 1:
+			continue
+		case err == errBusy || status == StatusBackpressure:
+			if err == errBusy {
+				r.failed = errBusy
+			} else {
+				r.worst = status
+			}
+			if i.Call == nil {
+				s.hub.Stats.Backpressure.Add(1)
+				s.news.refused(s, t, i.Name, size, err == errBusy)
+			}
+		case err != nil:
+			unfit = unreachable(t, err)
+			unfit.Event = string(i.Name)
+			if len(to) > 1 {
+				s.hub.Stats.Undelivered.Add(1)
+				s.hub.log.Debug("an event cannot be carried", "uid", t.uid, "event", unfit.Event, "code", unfit.Code)
+			}
+			continue
+		default:
+			s.hub.Stats.Sent.Add(1)
+		}
+		r.reached++
+		r.largest = max(r.largest, size)
 	}
-	return status, size, err
+	if unfit != nil && r.reached == 0 {
+		r.failed = unfit
+		if i.Call == nil {
+			s.refuse(nil, unfit)
+		}
+	}
+	return r
+}
+
+// unreachable is the error of a peer that cannot get something.
+func unreachable(t *Session, err error) *Error {
+	e := *asError(err)
+	e.Msg = fmt.Sprintf("%q cannot get it: %s", t.uid, e.Msg)
+	return &e
 }
 
 // sendToClient handles [:msg/send-to-client {:to-uid :message}].
@@ -127,38 +167,15 @@ func (s *Session) sendToClient(i Item) {
 // sendAll sends one packet to many. A call's reply says how it went; a plain
 // event's sender hears of refusals only.
 func (s *Session) sendAll(i Item, p *packet, to []*Session) {
-	worst, largest, gone := StatusOK, 0, 0
-	var failed *Error
-	for _, t := range to {
-		var status Status
-		var size int
-		var err error
-		if i.Call == nil {
-			status, size, err = s.sendTo(t, p, i.Name, len(to) == 1)
-		} else if status, size, err = t.put(p, &s.fl); err == nil && status == StatusOK {
-			s.hub.Stats.Sent.Add(1)
-		}
-		if err == errGone && len(to) > 1 {
-			gone++
-			continue
-		}
-		if err != nil {
-			failed = asError(err)
-		}
-		if status == StatusBackpressure {
-			worst = status
-		}
-		largest = max(largest, size)
-	}
-	n := len(to) - gone
+	r := s.spread(i, p, to)
 	clear(to)
 	s.aim = to[:0]
 	switch {
 	case i.Call == nil:
-	case failed != nil:
-		s.reject(i, failed)
+	case r.failed != nil:
+		s.reject(i, r.failed)
 	default:
-		s.answer(i.Call, fmt.Appendf(nil, "{:status :%s :queue-size %d :peers %d}", worst, largest, n))
+		s.answer(i.Call, fmt.Appendf(nil, "{:status :%s :queue-size %d :peers %d}", r.worst, r.largest, r.reached))
 	}
 }
 

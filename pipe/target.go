@@ -10,12 +10,16 @@ import (
 // of the uids in except, a set or nil. A single uid or client-id that nobody
 // has is :not-found; any other target may be nobody.
 //
-// by is who says so: for a client a name may stand for a uid of its own.
+// by is who says so: for a client a name may stand for a uid of its own, and what
+// belongs to another user is nobody.
 func (h *Hub) resolve(by *Session, to, except []byte, list []*Session) ([]*Session, *Error) {
 	from := len(list)
 	list, bad := h.named(to, list)
 	if h.cfg.Names != nil {
 		list, bad = h.stands(by, to, list, bad)
+	}
+	if bad == nil && by.role == RoleClient {
+		list, bad = by.permitted(to, list, from)
 	}
 	if bad != nil || except == nil || isNil(except) {
 		return list, bad
@@ -46,7 +50,7 @@ func (h *Hub) named(to []byte, list []*Session) ([]*Session, *Error) {
 	case KindString:
 		peers, uid, bad := h.peersOf(to)
 		if bad == nil && len(peers) == 0 {
-			bad = &Error{Category: NotFound, Code: "no-such-peer", Msg: "nobody has the uid " + short(uid)}
+			bad = nobody(uid)
 		}
 		return append(list, peers...), bad
 	case KindSet, KindVector:
@@ -101,6 +105,32 @@ func (h *Hub) named(to []byte, list []*Session) ([]*Session, *Error) {
 		}
 	}
 	return nil, badTarget(":to must be a uid, a set of uids, :all, {:channel \"c\"}, {:client-id \"c\"} or {:role :client}, not " + short(to))
+}
+
+// permitted takes out of a target's peers, from one on, those that belong to
+// another user: they hear that user alone. What they have subscribed to is their
+// own doing.
+func (s *Session) permitted(to []byte, list []*Session, from int) ([]*Session, *Error) {
+	others := func(t *Session) bool {
+		return t.info.User != "" && t.info.User != s.uid && t.info.User != s.info.User
+	}
+	if !slices.ContainsFunc(list[from:], others) {
+		return list, nil
+	}
+	if c := Elements(to); Kind(to) == KindMap {
+		if k, _ := c.Next(); string(k) == ":channel" {
+			return list, nil
+		}
+	}
+	kept := slices.DeleteFunc(list[from:], others)
+	if len(kept) == 0 && Kind(to) == KindString {
+		return list[:from], nobody(to)
+	}
+	return list[:from+len(kept)], nil
+}
+
+func nobody(uid []byte) *Error {
+	return &Error{Category: NotFound, Code: "no-such-peer", Msg: "nobody has the uid " + short(uid)}
 }
 
 // peersOf returns the peers of a uid. Hub.mu is held.

@@ -110,6 +110,7 @@ func TestCannotStart(t *testing.T) {
 	os.Chmod(script, 0o700)
 	h.spawn(Spec{Command: []string{"cat"}, UID: "mine", Dialect: "lines"})
 	h.spawn(Spec{Command: []string{"cat"}, UID: "theirs", Dialect: "lines", PerUser: true})
+	h.join(pipe.Claim{UID: "ada"}, "[:sente-lite/hello {}]")
 	for _, tt := range []struct {
 		spec Spec
 		code string
@@ -129,6 +130,10 @@ func TestCannotStart(t *testing.T) {
 		{Spec{Command: []string{"cat"}, UID: strings.Repeat("x", 257)}, "reserved-uid", "256 bytes"},
 		{Spec{Command: []string{"cat"}, UID: "mine"}, "uid-taken", `"mine" runs already`},
 		{Spec{Command: []string{"cat"}, UID: "theirs"}, "uid-taken", `"theirs" runs already`},
+		{Spec{Command: []string{"cat"}, UID: "theirs/ada"}, "uid-taken", `"theirs/ada" runs already`},
+		{Spec{Command: []string{"cat"}, UID: "theirs/bob"}, "uid-taken", `a user of the program "theirs"`},
+		{Spec{Command: []string{"cat"}, UID: "ada"}, "uid-taken", `somebody with the uid "ada" is connected`},
+		{Spec{Command: []string{"cat"}, UID: "ada", PerUser: true}, "uid-taken", `"ada" is connected`},
 	} {
 		_, _, bad := h.host.Spawn(tt.spec)
 		if bad == nil || bad.Code != tt.code || !strings.Contains(bad.Msg, tt.want) {

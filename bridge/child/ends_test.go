@@ -80,6 +80,17 @@ setsid sh -c 'echo $$; sleep 1000 & echo $!; (setsid sh -c "echo \$\$; trap \"\"
 	}
 }
 
+// A program that takes no more input is ended once something is sent to it, and
+// that is said.
+func TestClosesStdin(t *testing.T) {
+	h := newHouse(t, pipe.Settings{}, nil)
+	_, pid := h.spawn(Spec{Command: sh(`exec <&-; echo ready; exec sleep 1000`), UID: "p", Dialect: "lines", Grace: 10 * time.Millisecond})
+	h.pidsOf("p")
+	h.owner.send(`[:sente-lite/send {:to "p" :event [:line/in "hello?"]}]`)
+	h.owner.hear(`[:sente-lite/close {:uid "p" …:reason "it takes no more input, and has been ended: signal 15 (terminated)" :code 1006}]`)
+	dead(t, pid)
+}
+
 // A program that leaves somebody behind who holds its pipes has ended all the same:
 // what it said is heard, and its peer goes at once.
 func TestForksAndLeaves(t *testing.T) {

@@ -48,11 +48,16 @@ func (g *group) look(user string) *pipe.Error {
 	u, here := g.units[user], h.cfg.Hub().Has(user)
 	switch {
 	case here && u == nil:
-		if bad := g.room(); bad != nil {
+		uid := g.name + "/" + user
+		bad := h.taken(uid)
+		if bad == nil {
+			bad = g.room()
+		}
+		if bad != nil {
 			h.mu.Unlock()
 			return bad
 		}
-		u = h.add(&unit{uid: g.name + "/" + user, spec: g.spec, of: g, user: user})
+		u = h.add(&unit{uid: uid, spec: g.spec, of: g, user: user})
 		g.units[user] = u
 		h.mu.Unlock()
 		return g.start(u)
@@ -113,10 +118,10 @@ func (g *group) find(user string) (uid string, absent *pipe.Error) {
 			Msg:  fmt.Sprintf("%q runs once for each user, and you are none", g.name),
 			Hint: fmt.Sprintf("say whose is meant: %q", g.name+"/UID")}
 	}
-	uid = g.name + "/" + user
 	if bad := g.look(user); bad != nil {
-		return uid, bad
+		return g.name, bad // whoever has the uid is not meant
 	}
+	uid = g.name + "/" + user
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if u := g.units[user]; u != nil {

@@ -43,6 +43,8 @@ func TestPerUser(t *testing.T) {
 	cid.hear(`[:sente-lite/error {:category :busy :code :sente-lite/too-many-processes …:retry? true}]`)
 	cid.send(`[[:msg/send-to-client {:to-uid "sh" :message "ho"}] "m"]`)
 	cid.hear(`[:chsk/reply "m" [:sente-lite/error {:category :busy …}]]`)
+	cid.send(`[[:msg/send-to-client {:to-uid "sh/bob" :message "mine?"}] "m"]`)
+	cid.hear(`[:chsk/reply "m" [:sente-lite/error {:category :not-found :code :sente-lite/no-such-peer …}]]`)
 
 	// The last peer of a user takes the process along; the first alone does not.
 	bob.conn.Close(pipe.Reason{Code: pipe.CloseNormal})
@@ -63,7 +65,7 @@ func TestPerUser(t *testing.T) {
 	bob.conn.Close(pipe.Reason{Code: pipe.CloseNormal})
 
 	// The owner ends it all.
-	o.send(`[[:sente-lite/kick {:to "sh" :reason "done"}] "k"]`)
+	o.send(`[[:sente-lite/kick {:to #{"sh" "nobody"} :reason "done"}] "k"]`)
 	for told, closed := false, 0; !told || closed < 2; { // in whatever order
 		switch got := o.next("the end of all"); {
 		case got == `[:chsk/reply "k" {:peers 2}]`:
@@ -93,6 +95,9 @@ func TestPerUserEnds(t *testing.T) {
 			break
 		}
 	}
+	bob := h.join(pipe.Claim{UID: "bob"}, "[:sente-lite/hello {}]")
+	bob.send(`[:msg/send-to-client {:to-uid "one/ann" :message "more"}]`)
+	bob.hear(`[:sente-lite/error {:category :not-found :code :sente-lite/no-such-peer …}]`)
 	ann.conn.Close(pipe.Reason{Code: pipe.CloseNormal})
 	o.hear(`[:sente-lite/close {:uid "ann" …}]`)
 	ann = h.join(pipe.Claim{UID: "ann"}, "[:sente-lite/hello {}]")
@@ -103,6 +108,30 @@ func TestPerUserEnds(t *testing.T) {
 	cb := ann.hear(`[[:is/it "so?"] …]`)[0]
 	ann.send(`[:chsk/reply ` + cb + ` :yes]`)
 	ann.hear(`[:got/it [:chsk/reply "x" :yes]]`)
+}
+
+// A uid has one program, and no token brings it.
+func TestUIDsAreOneEach(t *testing.T) {
+	h := newHouse(t, pipe.Settings{}, nil)
+	h.spawn(Spec{Command: []string{"cat"}, UID: "game/ann", Dialect: "lines"})
+	h.spawn(Spec{Command: sh("echo here; cat"), UID: "game", Dialect: "lines", PerUser: true})
+	ann := h.join(pipe.Claim{UID: "ann"}, "[:sente-lite/hello {}]")
+	ann.expect(`[:sente-lite/error {:category :conflict :code :sente-lite/uid-taken :message "a program with the uid \"game/ann\" runs already" …}]`)
+	ann.send(`[[:msg/send-to-client {:to-uid "game" :message "mine"}] "m"]`)
+	ann.hear(`[:chsk/reply "m" [:sente-lite/error {:category :conflict …}]]`)
+	bob := h.join(pipe.Claim{UID: "bob"}, "[:sente-lite/hello {}]")
+	bob.hear(`[:line/out "here"]`)
+	for uid, want := range map[string]bool{"game": true, "game/ann": true, "game/bob": true, "game/cid": true, "game2": false, "gam": false, "bob": false} {
+		if got := h.host.Owns(uid); got != want {
+			t.Errorf("%s is a program's: %v", uid, got)
+		}
+	}
+	// A name that has ended is free at once.
+	h.owner.send(`[[:sente-lite/kick {:to #{"game" "game/ann"}}] "k"]`)
+	h.owner.hear(`[:chsk/reply "k" {:peers 2}]`)
+	h.spawn(Spec{Command: []string{"cat"}, UID: "game/ann", Dialect: "lines"})
+	h.spawn(Spec{Command: sh("echo again; cat"), UID: "game", Dialect: "lines", PerUser: true})
+	bob.hear(`[:line/out "again"]`)
 }
 
 // However fast users come and go: who takes its time to end is counted.

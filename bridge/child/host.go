@@ -23,7 +23,7 @@ type Config struct {
 
 // A Host runs programs. It is the pipe.Names of its hub.
 //
-// Host.mu is not held while the hub is called but for Has and Named, nor while
+// Host.mu is not held while the hub is called but for Has, Named and Claimed, nor while
 // anything is waited for. Nothing takes it that may be called with a lock of the
 // hub: a Conn's methods.
 type Host struct {
@@ -54,17 +54,26 @@ func New(cfg Config) *Host {
 // maxUID is how long a uid may be.
 const maxUID = 256
 
+// Check says what keeps a program from being started, as far as that shows
+// without starting it.
+func (h *Host) Check(s Spec) *pipe.Error {
+	if _, bad := s.resolve(h.cfg.Environ); bad != nil {
+		return bad
+	}
+	if Reserved(s.UID) || len(s.UID) > maxUID {
+		return &pipe.Error{Category: pipe.Incorrect, Code: "reserved-uid",
+			Msg:  fmt.Sprintf("the uid %.60q cannot be a program's: \"owner\", \"conn-…\" and \"unix:…\" are given by the sidecar itself, and 256 bytes are the most", s.UID),
+			Hint: "choose another :uid, or leave it out"}
+	}
+	return nil
+}
+
 // Spawn starts a program, and returns its uid and the process id: 0 for one that
 // starts when a user comes. When it returns the program is a peer.
 func (h *Host) Spawn(s Spec) (uid string, pid int, bad *pipe.Error) {
 	s = s.orDefault()
-	if _, bad := s.resolve(h.cfg.Environ); bad != nil {
+	if bad := h.Check(s); bad != nil {
 		return "", 0, bad
-	}
-	if Reserved(s.UID) || len(s.UID) > maxUID {
-		return "", 0, &pipe.Error{Category: pipe.Incorrect, Code: "reserved-uid",
-			Msg:  fmt.Sprintf("the uid %.60q cannot be a program's: \"owner\", \"conn-…\" and \"unix:…\" are given by the sidecar itself, and 256 bytes are the most", s.UID),
-			Hint: "choose another :uid, or leave it out"}
 	}
 	if shortcoming != "" {
 		h.once.Do(func() { h.cfg.Log.Warn(shortcoming) })
@@ -77,7 +86,11 @@ func (h *Host) Spawn(s Spec) (uid string, pid int, bad *pipe.Error) {
 	if s.UID == "" {
 		s.UID = h.unique(s.Command[0])
 	}
-	if bad := h.taken(s.UID); bad != nil {
+	bad = h.taken(s.UID)
+	if name := h.above(s.UID); bad == nil && name != "" {
+		bad = conflict(fmt.Sprintf("the uid %q is one for a user of the program %q", s.UID, name), name)
+	}
+	if bad != nil {
 		h.mu.Unlock()
 		return "", 0, bad
 	}
@@ -123,22 +136,47 @@ func (h *Host) unique(program string) string {
 		base = "process"
 	}
 	for n, uid := 2, base; ; n++ {
-		if h.taken(uid) == nil && !h.cfg.Hub().Named(uid) {
+		if h.taken(uid) == nil && h.above(uid) == "" && !h.cfg.Hub().Named(uid) {
 			return uid
 		}
 		uid = base + "-" + strconv.Itoa(n)
 	}
 }
 
-// taken is a conflict if a program that may still run has a uid. The lock is held.
+// taken is a conflict if a program that may still run has a uid, or somebody has
+// brought it. The lock is held.
 func (h *Host) taken(uid string) *pipe.Error {
 	u := h.unit(uid)
-	if h.groups[uid] == nil && (u == nil || u.over && u.user == "") {
-		return nil
+	switch {
+	case h.groups[uid] != nil, u != nil && !(u.over && u.user == "") && !(u.of != nil && u.dismissed != nil):
+		return conflict(fmt.Sprintf("a program with the uid %q runs already", uid), uid)
+	case h.cfg.Hub().Claimed(uid):
+		return conflict(fmt.Sprintf("somebody with the uid %q is connected", uid), uid)
 	}
-	return &pipe.Error{Category: pipe.Conflict, Code: "uid-taken",
-		Msg:  fmt.Sprintf("a program with the uid %q runs already", uid),
+	return nil
+}
+
+func conflict(why, uid string) *pipe.Error {
+	return &pipe.Error{Category: pipe.Conflict, Code: "uid-taken", Msg: why,
 		Hint: "choose another :uid, leave it out, or end the other one first: [:sente-lite/kick {:to " + strconv.Quote(uid) + "}]"}
+}
+
+// above returns the name of the group that gives a uid to a user, "" for none. The
+// lock is held.
+func (h *Host) above(uid string) string {
+	for i := range len(uid) {
+		if uid[i] == '/' && h.groups[uid[:i]] != nil {
+			return uid[:i]
+		}
+	}
+	return ""
+}
+
+// Owns implements pipe.Names.
+func (h *Host) Owns(uid string) bool {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.groups[uid] != nil || h.unit(uid) != nil || h.above(uid) != ""
 }
 
 // add makes a unit that is about to run. The lock is held.
@@ -245,7 +283,7 @@ func (h *Host) failing(u *unit, how string, words []string) {
 // Find implements pipe.Names.
 func (h *Host) Find(name, user string) (string, *pipe.Error) {
 	h.mu.Lock()
-	g, u := h.groups[name], h.unit(name)
+	g, u, by := h.groups[name], h.unit(name), h.units[user]
 	h.mu.Unlock()
 	switch {
 	case g != nil:
@@ -253,6 +291,8 @@ func (h *Host) Find(name, user string) (string, *pipe.Error) {
 		return uid, outside(absent)
 	case u == nil:
 		return name, nil
+	case u.user != "" && user != "" && u.user != user && (by == nil || by.user != u.user):
+		return name, nil // another user's is nobody
 	case user == "":
 		return name, h.why(u)
 	}

@@ -234,6 +234,9 @@ func (r *run) why(err error) error {
 	select {
 	case <-r.over:
 		reason := pipe.Reason{Code: pipe.CloseNormal, Text: r.how()}
+		if is(r.closing) && r.reason.Code == pipe.CloseLost && r.p.exit.signal != "" { // it was asked to end
+			reason.Text = "it takes no more input, and has been ended: " + reason.Text
+		}
 		if r.p.exit.failed() {
 			reason.Code = pipe.CloseLost
 		}

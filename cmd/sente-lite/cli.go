@@ -1,12 +1,14 @@
 package main
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
 	"io/fs"
 	"log/slog"
 	"os"
+	"reflect"
 	"slices"
 	"strings"
 
@@ -120,7 +122,7 @@ func run(args []string, sys system) int {
 		return usage(sys, said, err)
 	}
 	command, _, _ := strings.Cut(parsed.Command(), " <")
-	if err := strayFlag(parsed, command); err != nil {
+	if err := cmp.Or(strayFlag(parsed, command), emptyArgument(parsed)); err != nil {
 		return usage(sys, said, err)
 	}
 	return g.run(command, parser, sys)
@@ -197,6 +199,38 @@ func strayFlag(parsed *kong.Context, command string) error {
 	return nil
 }
 
+// emptyArgument finds an argument that was given and has nothing in it: a shell's
+// variable, perhaps, that is not set. Where an empty one means something it is a
+// pointer.
+func emptyArgument(parsed *kong.Context) error {
+	for _, p := range parsed.Path {
+		var name string
+		var v reflect.Value
+		switch {
+		case p.Flag != nil:
+			name, v = "--"+p.Flag.Name, p.Flag.Target
+		case p.Positional != nil:
+			name, v = "<"+p.Positional.Name+">", p.Positional.Target
+		default:
+			continue
+		}
+		switch all := v.Interface().(type) {
+		case string:
+			if all != "" {
+				continue
+			}
+		case []string:
+			if !slices.Contains(all, "") {
+				continue
+			}
+		default:
+			continue
+		}
+		return fmt.Errorf("%s is empty; expected a value", name)
+	}
+	return nil
+}
+
 // PlainPipe recognises how a script spawns its sidecar: it asks for nothing that
 // a parser has to look up, and should not wait the millisecond that one takes.
 func plainPipe(args []string, sys system) (g grammar, ok bool) {
@@ -231,7 +265,13 @@ func withCommand(parser *kong.Kong, args []string, sys system) ([]string, error)
 // flag.
 func usage(sys system, args []string, err error) int {
 	const behind = "expected a value behind it"
-	what := strings.NewReplacer(`expected string value but got "EOL" (<EOL>)`, behind, `missing value, expecting "<arg>"`, behind).Replace(err.Error())
+	unknown := "unexpected argument "
+	if e := (*kong.ParseError)(nil); errors.As(err, &e) {
+		if at := e.Context.Selected(); at == nil || len(at.Children) > 0 {
+			unknown = "unknown command "
+		}
+	}
+	what := strings.NewReplacer("unexpected argument ", unknown, `expected string value but got "EOL" (<EOL>)`, behind, `missing value, expecting "<arg>"`, behind).Replace(err.Error())
 	if f := formOf(args); f != formText {
 		return newPrinter(sys, f).fail(misuse(`run "sente-lite --help"`, "%s", what))
 	}

@@ -116,6 +116,31 @@ func TestTailLosesItsSidecar(t *testing.T) {
 	tail.exits(exitFailed, 5*time.Second)
 }
 
+// A send that waits for a line of stdin still hears a signal, and the end of the
+// sidecar.
+func TestSendWaitsForStdin(t *testing.T) {
+	dir := shortDir(t)
+	server, at := servesIn(t, dir, nil, "--listen", socketIn(dir))
+	handler, _ := greet(t, at["unix"], "{:handler true}")
+	for _, end := range []struct {
+		how  func(*process)
+		says string
+	}{
+		{func(p *process) { p.signal(syscall.SIGTERM) }, "ended by a signal; line 2 of stdin had not come yet"},
+		{func(*process) { server.signal(syscall.SIGTERM) }, "has ended: shutdown (1001)"},
+	} {
+		send := beginIn(t, dir, nil, "send", "--to", at["unix"])
+		send.say("[:x/y 1]")
+		send.hear("sent")
+		handler.hear("[:x/y 1]")
+		end.how(send)
+		send.exits(exitFailed, 5*time.Second)
+		if errs := send.errs.String(); !strings.Contains(errs, end.says) {
+			t.Errorf("stderr has %q, expected %q", errs, end.says)
+		}
+	}
+}
+
 func TestPeersWatch(t *testing.T) {
 	handler, peers := live(t, "peers", "--watch", "--every", "50ms")
 	peers.hear("UID ")

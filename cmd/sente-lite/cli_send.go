@@ -2,6 +2,7 @@ package main
 
 import (
 	"bufio"
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -53,7 +54,7 @@ func (c *sendCommand) run(sys system, p *printer) error {
 	if !stdin {
 		return c.one(ctx, link, &told, p, value)
 	}
-	return eachLine(ctx, sys.Stdin, func(n int, text []byte) error {
+	return eachLine(ctx, link, sys.Stdin, func(n int, text []byte) error {
 		value, err := c.wrap(text)
 		if err == nil {
 			err = c.one(ctx, link, &told, p, value)
@@ -250,25 +251,53 @@ func (c *complaints) take() error {
 	return bad
 }
 
-// eachLine calls f for each line that is not blank, until one fails or ctx ends.
-func eachLine(ctx context.Context, r io.Reader, f func(n int, text []byte) error) error {
-	s := bufio.NewScanner(r)
-	s.Buffer(nil, pipe.DefaultMaxMessage+1)
-	n := 0
-	for s.Scan() {
-		n++
-		if ctx.Err() != nil {
-			return errInterrupted
+// eachLine calls f for each line that is not blank, until one fails, a signal
+// comes or the link ends. Reading stdin cannot be broken off: where that still
+// waits it is left behind, as the process ends now.
+func eachLine(ctx context.Context, link *visitor, r io.Reader, f func(n int, text []byte) error) error {
+	type read struct {
+		text []byte
+		err  error
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	lines := make(chan read)
+	go func() {
+		defer close(lines)
+		s := bufio.NewScanner(r)
+		s.Buffer(nil, pipe.DefaultMaxMessage+1)
+		for s.Scan() {
+			select {
+			case lines <- read{text: bytes.Clone(s.Bytes())}:
+			case <-ctx.Done():
+				return
+			}
 		}
-		if len(strings.TrimSpace(s.Text())) == 0 {
-			continue
+		if s.Err() != nil {
+			select {
+			case lines <- read{err: s.Err()}:
+			case <-ctx.Done():
+			}
 		}
-		if err := f(n, s.Bytes()); err != nil {
-			return err
+	}()
+	for n := 1; ; n++ {
+		select {
+		case <-ctx.Done():
+			return &pipe.Error{Category: pipe.Interrupted, Code: "interrupted", Msg: fmt.Sprintf("ended by a signal; line %d of stdin had not come yet", n)}
+		case <-link.ended:
+			return link.end()
+		case line, ok := <-lines:
+			switch {
+			case !ok:
+				return nil
+			case line.err != nil:
+				return &pipe.Error{Category: pipe.Incorrect, Code: "too-large", Msg: fmt.Sprintf("line %d of stdin: %v", n, line.err)}
+			case len(bytes.TrimSpace(line.text)) == 0:
+				continue
+			}
+			if err := f(n, line.text); err != nil {
+				return err
+			}
 		}
 	}
-	if s.Err() != nil {
-		return &pipe.Error{Category: pipe.Incorrect, Code: "too-large", Msg: fmt.Sprintf("line %d of stdin: %v", n+1, s.Err())}
-	}
-	return nil
 }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"slices"
 	"strings"
 	"time"
 
@@ -48,6 +49,13 @@ func (k processesKind) check(r *report, at keyPath, v any) (any, bool) {
 		spec.UID = uid
 		ok = ok && fine
 		specs = append(specs, spec)
+	}
+	for _, group := range specs {
+		for _, spec := range specs {
+			if usersOwn(group, spec.UID) {
+				ok = r.add(at, "the uid %s is one for a user of the program %s; allowed: another", show(spec.UID), show(group.UID))
+			}
+		}
 	}
 	return specs, ok
 }
@@ -165,8 +173,14 @@ func (f *fields) env() map[string]string {
 	env := map[string]string{}
 	for _, name := range sortedKeys(m) {
 		key, isText := name.(string)
+		if word, isKeyword := name.(pack.Keyword); isKeyword { // of JSON
+			key, isText = string(word), true
+		}
 		value, isValue := m[name].(string)
+		_, twice := env[key]
 		switch {
+		case twice:
+			*f.ok = f.r.add(at, "found the name %s twice; allowed: each once", show(key))
 		case !isText || key == "" || strings.ContainsAny(key, "=\x00"):
 			*f.ok = f.r.add(at, "found the name %s; allowed: %s", show(name), allowed)
 		case !isValue || strings.ContainsRune(value, 0):
@@ -177,10 +191,14 @@ func (f *fields) env() map[string]string {
 	return env
 }
 
+// word reads a keyword, or a string that names one: JSON has no other.
 func (f *fields) word(name string, allowed ...string) string {
 	v, at, said := f.get(name)
 	if !said {
 		return ""
+	}
+	if text, isText := v.(string); isText && slices.Contains(allowed, text) {
+		return text
 	}
 	word, ok := oneOf(allowed).check(f.r, at, v)
 	if !ok {

@@ -5,7 +5,9 @@ import (
 	"os"
 	"strings"
 
+	"github.com/sente-lite/sente-lite/bridge/child"
 	"github.com/sente-lite/sente-lite/pipe"
+	"github.com/sente-lite/sente-lite/pipe/pack"
 )
 
 // A token file larger than this is another file.
@@ -13,7 +15,7 @@ const maxTokenFile = 64 << 10
 
 // Together resolves the tokens and checks what only shows when all is known.
 func (l *Loader) together(cfg *Config) (wrong []problem) {
-	auth, problems := l.auth()
+	auth, problems := l.auth(cfg.Processes)
 	wrong = append(wrong, problems...)
 	cfg.Hub.Auth = auth
 
@@ -49,8 +51,9 @@ func (l *Loader) least(wrong *[]problem, name string, value int64, other string,
 	s.by.add(pathOf(at), "%s is %d; allowed: not less than %s, which is %d", pathOf(name), value, pathOf(other), least)
 }
 
-// Auth is nil where neither tokens nor :anonymous were said.
-func (l *Loader) auth() (*pipe.Auth, []problem) {
+// Auth is nil where neither tokens nor :anonymous were said. No token brings the
+// uid of a program.
+func (l *Loader) auth(programs []child.Spec) (*pipe.Auth, []problem) {
 	var wrong []problem
 	anonymous, _ := l.said["auth/anonymous"].value.(bool)
 	said := l.said["auth/tokens"]
@@ -61,6 +64,11 @@ func (l *Loader) auth() (*pipe.Auth, []problem) {
 	auth := &pipe.Auth{Anonymous: anonymous}
 	said.by.to = &wrong
 	for i, spec := range specs {
+		for _, p := range programs {
+			if uid := spec.Claim.UID; uid == p.UID || usersOwn(p, uid) {
+				said.by.add(spec.at.then(pack.Keyword("uid")), "%s is the uid of the program %s of [:processes]; allowed: another", show(uid), show(p.UID))
+			}
+		}
 		secret, err := l.secret(spec)
 		if err != nil {
 			said.by.add(spec.at, "%v", err)
@@ -74,6 +82,11 @@ func (l *Loader) auth() (*pipe.Auth, []problem) {
 		auth.Tokens = append(auth.Tokens, pipe.Token{Secret: secret, Claim: specs[i].Claim})
 	}
 	return auth, wrong
+}
+
+// usersOwn reports whether a uid is one for a user of a program.
+func usersOwn(p child.Spec, uid string) bool {
+	return p.PerUser && strings.HasPrefix(uid, p.UID+"/")
 }
 
 // Secret finds a token. No error has any of it.

@@ -141,14 +141,22 @@ func (c *exampleRun) write(library fs.FS, p *printer) error {
 		return misuse("choose another folder, or empty it", "--dir %s has files in it already", quoted(c.Dir))
 	}
 	if err := os.MkdirAll(c.Dir, 0o755); err != nil {
-		return &pipe.Error{Category: pipe.Unavailable, Code: "cannot-write", Msg: plainly(err)}
+		return cannotWrite(c.Dir, err)
 	}
 	if err := writeExample(library, c.Name, c.Dir); err != nil {
-		return err
+		return cannotWrite(c.Dir, err)
 	}
 	return p.value(append(pipe.AppendString([]byte("{:dir "), c.Dir), '}'), func(w io.Writer) {
 		fmt.Fprintf(w, "written to %s; its README.md says how it goes on\n", c.Dir)
 	})
+}
+
+func cannotWrite(dir string, err error) error {
+	if e := (*fs.PathError)(nil); errors.As(err, &e) {
+		err = fmt.Errorf("%s: %w", e.Path, e.Err)
+	}
+	return &pipe.Error{Category: pipe.Unavailable, Code: "cannot-write", Msg: fmt.Sprintf("the example cannot be written to %s: %v", quoted(dir), err),
+		Hint: "choose another folder"}
 }
 
 // writeExample copies an example to a folder that exists, and the library into

@@ -97,14 +97,18 @@ func TestSpawnIsChecked(t *testing.T) {
 		`{:comand ["cat"]}`:                 `[:comand]: unknown key; did you mean :command?`,
 		`{:command "cat"}`:                  `[:command]: found \"cat\"; allowed: a program and its arguments, a vector of strings`,
 		`{:command ["cat"] :dialect :line}`: `[:dialect]: found :line; did you mean :lines? allowed: one of :auto :text :frames :lines`,
-		`{:command ["cat"] :restart {:policy 1}}`: `[:restart :policy]: found 1; allowed: one of :never :on-failure :always`,
-		`{:command ["cat"] :uid "owner"}`:         `[:uid]: found \"owner\"; allowed: a string of 1 to 256 bytes, but not`,
-		`{:command ["cat"] :uid :cat}`:            `[:uid]: found :cat; allowed: a string`,
-		`{:command ["cat"] :grace-ms "2"}`:        `[:grace-ms]: found \"2\"; allowed: an integer from 0 to 600000`,
-		`{:command ["cat"] :env {"A" :secret}}`:   `[:env \"A\"]: found a keyword; allowed: a string`,
-		`{:command ["no-such-program"]}`:          `:not-found :code :sente-lite/no-such-program :message "the program \"no-such-program\" is not found`,
-		`{:command ["/"]}`:                        `:forbidden :code :sente-lite/not-executable`,
-		`{:command ["cat"] :dir "/no/such"}`:      `:not-found :code :sente-lite/bad-dir`,
+		`{:command ["cat"] :restart {:policy 1}}`:           `[:restart :policy]: found 1; allowed: one of :never :on-failure :always`,
+		`{:command ["cat"] :uid "owner"}`:                   `[:uid]: found \"owner\"; allowed: a string of 1 to 256 bytes, but not`,
+		`{:command ["cat"] :uid :cat}`:                      `[:uid]: found :cat; allowed: a string`,
+		`{:command ["cat"] :grace-ms "2"}`:                  `[:grace-ms]: found \"2\"; allowed: an integer from 0 to 600000`,
+		`{:command ["cat"] :env {"A" :secret}}`:             `[:env \"A\"]: found a keyword; allowed: a string`,
+		`{:command ["cat"] :grace-ms 99999999999999999999}`: `:incorrect :code :sente-lite/bad-data :message "the data of :sente-lite/spawn: found 99999999999999999999, expected an integer of 64 bits"`,
+		`{:command ["cat"] :uid "a" :uid "b"}`:              `:incorrect :code :sente-lite/bad-data :message "the data of :sente-lite/spawn: :uid comes twice"`,
+		`{:command ["cat"] :env {"A" "1" :A "2"}}`:          `[:env]: found the name \"A\" twice`,
+		`{:command ["cat"] :dialect "line"}`:                `[:dialect]: found \"line\"; did you mean :lines?`,
+		`{:command ["no-such-program"]}`:                    `:not-found :code :sente-lite/no-such-program :message "the program \"no-such-program\" is not found`,
+		`{:command ["/"]}`:                                  `:forbidden :code :sente-lite/not-executable`,
+		`{:command ["cat"] :dir "/no/such"}`:                `:not-found :code :sente-lite/bad-dir`,
 	} {
 		p.say(`[[:sente-lite/spawn %s] "s"]`, data)
 		if line := p.hear(`"s"`); !strings.Contains(line, want) {
@@ -120,6 +124,9 @@ func TestSpawnIsChecked(t *testing.T) {
 			t.Errorf("%s: %s", role, line)
 		}
 	}
+	// JSON knows no keywords but as keys.
+	p.say(`[:sente-lite/spawn {:command ["sh" "-c" "echo $LANG"] :uid "json" :dialect "lines" :mode "shared" :role "client" :restart {:policy "never"} :env {:LANG "C.x"}}]`)
+	p.hear(`[:line/out "C.x"]`)
 	p.say(`[:sente-lite/spawn {:command ["cat"] :uid "twin" :dialect :lines}]`)
 	p.say(`[[:sente-lite/spawn {:command ["cat"] :uid "twin" :dialect :lines}] "s"]`)
 	p.hear(`[:chsk/reply "s" [:sente-lite/error {:category :conflict :code :sente-lite/uid-taken`)
@@ -153,19 +160,24 @@ func TestProcessesOfTheConfiguration(t *testing.T) {
 		t.Errorf("the log:\n%s", errs)
 	}
 
-	cannot := `{:processes {"cat" {:command ["cat"] :dialect :lines} "x" {:command ["no-such-program"]}}}`
+	// One that is not there is a bad configuration: nothing has started.
+	ran := filepath.Join(dir, "ran")
+	cannot := `{:processes {"cat" {:command ["touch" "` + ran + `"]} "x" {:command ["no-such-program"]}}}`
 	if err := os.WriteFile(file, []byte(cannot), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	p = beginIn(t, dir, nil, "serve", "--config", file, "--listen", "unix:"+dir+"/t.sock")
-	p.exits(1, 5*time.Second)
-	if errs := p.errs.String(); !strings.Contains(errs, `sente-lite: [:processes "x"]: the program "no-such-program" is not found`) || p.rest() != "" {
+	p = beginIn(t, dir, nil, "serve", "--config", file, "--listen", "unix:"+dir+"/t.sock", "--log-level", "debug")
+	p.exits(exitUsage, 5*time.Second)
+	if errs := p.errs.String(); !strings.Contains(errs, `sente-lite: [:processes "x"]: the program "no-such-program" is not found`) || strings.Contains(errs, "t.sock") || p.rest() != "" {
 		t.Errorf("stderr is %s", errs)
 	}
 	p = begin(t, "pipe")
 	p.say(`[:sente-lite/hello {:config %s}]`, cannot)
-	p.hear(`[:processes \"x\"]: the program \"no-such-program\" is not found`)
-	p.exits(1, 5*time.Second)
+	p.hear(`:code :sente-lite/bad-config :message "[:processes \"x\"]: the program \"no-such-program\" is not found`)
+	p.exits(exitUsage, 5*time.Second)
+	if !gone(ran) {
+		t.Error("a program has run beside one that is not there")
+	}
 }
 
 // A program of which every user has a process of its own, from outside: two users,

@@ -1,9 +1,11 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"strings"
 
+	"github.com/sente-lite/sente-lite/bridge/child"
 	"github.com/sente-lite/sente-lite/pipe"
 	"github.com/sente-lite/sente-lite/pipe/pack"
 	"github.com/sente-lite/sente-lite/pipe/transport"
@@ -14,7 +16,11 @@ import (
 func (s *sidecar) spawn(edn []byte) ([]byte, *pipe.Error) {
 	v, err := pack.DecodeEDN(edn)
 	if err != nil {
-		return nil, wireError(err)
+		msg := err.Error()
+		if e := (*pipe.SyntaxError)(nil); errors.As(err, &e) {
+			msg = syntaxMessage(edn, e)
+		}
+		return nil, spawnError([]problem{{msg: msg}})
 	}
 	var wrong []problem
 	spec, ok := checkProcess(&report{to: &wrong}, keyPath{}, v, "uid")
@@ -47,17 +53,34 @@ func spawnError(wrong []problem) *pipe.Error {
 	}
 }
 
-// startProcesses starts what stands under :processes. One that cannot be started
-// is an error: nothing starts half-configured.
-func (s *sidecar) startProcesses() *pipe.Error {
+// checkProcesses looks for all that stands under :processes before anything is
+// started or listened to.
+func (s *sidecar) checkProcesses() *pipe.Error {
 	for _, spec := range s.Config.Processes {
-		if _, _, bad := s.programs.Spawn(spec); bad != nil {
-			told := *bad
-			told.Msg = fmt.Sprintf("%v: %s", pathOf("processes").then(show(spec.UID)), bad.Msg)
+		if bad := s.programs.Check(spec); bad != nil {
+			told := *processError(spec, bad)
+			told.Code = "bad-config"
 			return &told
 		}
 	}
 	return nil
+}
+
+// startProcesses starts what stands under :processes. One that cannot be started
+// ends the sidecar.
+func (s *sidecar) startProcesses() *pipe.Error {
+	for _, spec := range s.Config.Processes {
+		if _, _, bad := s.programs.Spawn(spec); bad != nil {
+			return processError(spec, bad)
+		}
+	}
+	return nil
+}
+
+func processError(spec child.Spec, bad *pipe.Error) *pipe.Error {
+	told := *bad
+	told.Msg = fmt.Sprintf("%v: %s", pathOf("processes").then(show(spec.UID)), bad.Msg)
+	return &told
 }
 
 // optionsNow are options while others may change the configuration.

@@ -183,6 +183,9 @@ func (s *sidecar) start(d defaults) *pipe.Error {
 	if err != nil {
 		return &pipe.Error{Category: pipe.NotFound, Code: "bad-config", Msg: err.Error()}
 	}
+	if bad := s.checkProcesses(); bad != nil {
+		return bad
+	}
 	doors := newDoors(s, d, pages)
 	if bad := doors.open(s.Config, d); bad != nil {
 		doors.close()

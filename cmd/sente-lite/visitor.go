@@ -3,6 +3,7 @@ package main
 import (
 	"cmp"
 	"context"
+	"encoding/base64"
 	"errors"
 	"fmt"
 	"net/http"
@@ -37,8 +38,9 @@ type visitor struct {
 	ended chan struct{} // closed when reading has ended
 }
 
-// dialTime bounds the way to the greeting.
-const dialTime = 10 * time.Second
+// dialTime bounds the way to the greeting, and answers of the sidecar's own. Tests
+// have less.
+var dialTime = 10 * time.Second
 
 // dial connects to an address and waits for the greeting. event is the visitor's.
 func dial(ctx context.Context, address, token string, event func(pipe.Item)) (*visitor, error) {
@@ -49,8 +51,12 @@ func dial(ctx context.Context, address, token string, event func(pipe.Item)) (*v
 		return nil, err
 	}
 	var o transport.DialOptions
-	if socket && token != "" {
+	switch {
+	case !socket || token == "":
+	case strings.IndexFunc(token, func(r rune) bool { return r <= ' ' || r > '~' }) < 0:
 		o.Header = http.Header{"Authorization": {"Bearer " + token}}
+	default: // no text for a header
+		o.Protocols = []string{"sente-lite", "sente-lite.token." + base64.RawURLEncoding.EncodeToString([]byte(token))}
 	}
 	conn, err := transport.Dial(ctx, target, o)
 	switch {

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"fmt"
 	"io/fs"
 	"net"
 	"os"
@@ -53,12 +54,15 @@ func (l linkFlags) address(sys system) (string, error) {
 	}
 	return "", &pipe.Error{Category: pipe.Unavailable, Code: "no-sidecar", Retry: true,
 		Msg:  "no sidecar is running: there is no live socket in " + dir,
-		Hint: `start one with "sente-lite serve", or name its address with --to URL or SENTE_LITE_URL`}
+		Hint: `start one with "sente-lite serve", or name its address with --to URL or SENTE_LITE_URL, like --to http://127.0.0.1:8090`}
 }
 
 func (l linkFlags) token(sys system) (string, error) {
 	if l.TokenFile != "" {
 		token, err := tokenFile(l.TokenFile)
+		if err == nil && token == "" {
+			err = fmt.Errorf("the file %s is empty; it should have the token", l.TokenFile)
+		}
 		if err != nil {
 			return "", &pipe.Error{Category: pipe.Incorrect, Code: "bad-token-file", Msg: "--token-file: " + err.Error()}
 		}

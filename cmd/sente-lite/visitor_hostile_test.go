@@ -2,11 +2,13 @@ package main
 
 import (
 	"errors"
+	"io"
 	"net"
 	"net/http"
 	"net/http/httptest"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/sente-lite/sente-lite/pipe"
 )
@@ -97,6 +99,36 @@ func TestVisitorKeepsGoing(t *testing.T) {
 	v.close()
 	if events != 1 {
 		t.Errorf("%d events", events)
+	}
+	<-served
+}
+
+// A tail does not wait for ever for who greets and never answers.
+func TestTailIsNotAnswered(t *testing.T) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	served := make(chan struct{})
+	go func() {
+		defer close(served)
+		c, err := l.Accept()
+		if err != nil {
+			return
+		}
+		defer c.Close()
+		c.Read(make([]byte, 1000))
+		ready := `[:sente-lite/ready {:uid "x"}]`
+		c.Write(append([]byte{0, 0, 0, byte(len(ready))}, ready...))
+		io.Copy(io.Discard, c) // until it goes
+	}()
+	was := dialTime
+	defer func() { dialTime = was }()
+	dialTime = time.Second
+	code, _, stderr := said(t, []string{"tail", "--to", "tcp://" + l.Addr().String()})
+	if code != exitFailed || !strings.Contains(stderr, "greets, and does not answer within 1s") {
+		t.Errorf("exit %d, stderr %q", code, stderr)
 	}
 	<-served
 }

@@ -129,6 +129,46 @@ func TestDoctorSeesOthers(t *testing.T) {
 	}
 }
 
+// A token need not be text that a header takes; an empty file has none.
+func TestVisitorTokens(t *testing.T) {
+	dir := shortDir(t)
+	file, config := filepath.Join(dir, "token"), filepath.Join(dir, "c.edn")
+	if err := os.WriteFile(config, []byte(`{:auth {:tokens [{:token "plain" :uid "ann"} {:token " \u0001 käse, \n" :uid "bob"}]}}`), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	_, at := servesIn(t, dir, nil, "--config", config, "--listen", "http://127.0.0.1:0")
+	for token, want := range map[string]string{"plain": "ann", " \u0001 käse, \n": "bob", "käse": "unauthorized", "other": "unauthorized"} {
+		got := ""
+		v, err := dial(t.Context(), at["http"], token, nil)
+		if err != nil {
+			got = wireError(err).Code
+		} else {
+			got = text(v.ready, ":uid")
+			v.close()
+		}
+		if got != want {
+			t.Errorf("%q: %s, %v", token, got, err)
+		}
+	}
+	for _, nothing := range []string{"", "\n"} {
+		if err := os.WriteFile(file, []byte(nothing), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		_, err := linkFlags{TokenFile: file}.token(system{})
+		if bad := wireError(err); bad.Code != "bad-token-file" || !strings.Contains(bad.Msg, "is empty; it should have the token") {
+			t.Errorf("%q: %v", nothing, err)
+		}
+	}
+}
+
+// What cannot be written says where.
+func TestExampleNowhere(t *testing.T) {
+	err := (&exampleRun{Name: "chat", Dir: "/proc/x"}).write(os.DirFS(t.TempDir()), nil)
+	if bad := wireError(err); bad.Code != "cannot-write" || !strings.HasPrefix(bad.Msg, `the example cannot be written to "/proc/x": /proc/x: `) {
+		t.Errorf("got %v", err)
+	}
+}
+
 func TestClientURL(t *testing.T) {
 	for address, want := range map[string]string{
 		"unix:/x.sock": "unix:/x.sock", "unix:///x.sock": "unix:///x.sock", "tcp://h:1": "tcp://h:1",
