@@ -10,6 +10,7 @@ import (
 type probe struct {
 	alarm
 	pinged atomic.Int64 // when the last unanswered ping was written, µs; 0 none, -1 not yet written
+	asked  atomic.Int64 // when it was queued, µs
 	rtt    atomic.Int64 // of the last ping, µs; 0 unknown
 }
 
@@ -53,6 +54,7 @@ func (p *probe) ping(s *Session) {
 	if err != nil {
 		return
 	}
+	p.asked.Store(time.Now().UnixMicro())
 	p.pinged.Store(-1)
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -60,17 +62,27 @@ func (p *probe) ping(s *Session) {
 		return
 	}
 	s.q.unshift(queued{msg, kindControl})
-	s.onPing = func() { p.pinged.CompareAndSwap(-1, time.Now().UnixMicro()) }
+	s.onPing = p.written
 	if !s.writing {
 		s.write()
 	}
 }
 
-// ponged takes the answer.
+// written notes that the ping has left.
+func (p *probe) written() { p.pinged.CompareAndSwap(-1, time.Now().UnixMicro()) }
+
+// ponged takes the answer. That may be here before we have noted that the ping was
+// written: then nothing is to be noted any more, or a link that is well would wait
+// for its answer until the time-out.
 func (p *probe) ponged(*Session) {
-	if at := p.pinged.Load(); at > 0 && p.pinged.CompareAndSwap(at, 0) {
-		p.rtt.Store(max(1, time.Now().UnixMicro()-at))
+	at := p.pinged.Load()
+	if at == 0 || !p.pinged.CompareAndSwap(at, 0) {
+		return
 	}
+	if at < 0 {
+		at = p.asked.Load()
+	}
+	p.rtt.Store(max(1, time.Now().UnixMicro()-at))
 }
 
 // appendRTT appends the last round-trip time in milliseconds, or nil.
