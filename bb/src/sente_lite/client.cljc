@@ -184,13 +184,13 @@
                            (input-of-turn! c turn [:value v ((:now p))]))))
             :lost    (fn [info]
                        (reset! gone true)
-                       (when (= turn (:turn @(:link-turn c)))
+                       (when (= turn @(:link-turn c))
                          (reset! (:link c) nil))
                        (input-of-turn! c turn [:lost info ((:now p)) ((:luck p))])
                        (run! #(%) (take-those! c (:ends c) (constantly true))))
             :take    (fn [] (take-messages c turn))
             :written (fn [] (settle-flushes! c))}]
-    (reset! (:link-turn c) {:turn turn})
+    (reset! (:link-turn c) turn)
     (if (:error auth)
       ((:lost on) {:code 1006 :reason (:error auth)})
       (let [l ((:link p) (assoc (:target c) :token (:token auth)) on)

@@ -141,6 +141,12 @@
           (push {:text (call-text text cb) :cb cb})
           queued))))
 
+(defn- keep-queued
+  "Of what waits, that which is wanted."
+  [s wanted?]
+  (let [out (filterv wanted? (:out s))]
+    (assoc s :out out :chars (transduce (map #(count (:text %))) + 0 out))))
+
 (defn- large
   "What is told where something has more bytes than one message may have."
   [s what more]
@@ -253,12 +259,12 @@
 (defn- drop-large
   "What waited before the limits were known, and would end the link."
   [s]
-  (let [{over true fits false} (group-by #(too-large? s (:text %)) (:out s))]
+  (let [over? #(too-large? s (:text %))]
     (reduce (fn [s {:keys [cb]}]
               (let [e (large s "what waited for the link" {})]
                 (if (get-in s [:calls cb]) (settle s cb e) (emit s [:hook :on-error (second e)]))))
-            (if over (assoc s :out (vec fits) :chars (transduce (map #(count (:text %))) + 0 fits)) s)
-            over)))
+            (keep-queued s (complement over?))
+            (filterv over? (:out s)))))
 
 (defn- opened [s data first? now]
   (let [again? (:ever-opened? s)
@@ -266,7 +272,7 @@
         info   (merge data {:first? first?})
         s      (-> (merge s {:uid (:uid data) :session (:session data) :limits (or (:limits data) {})
                              :small (quot (get-in data [:limits :max-message-bytes] 16777215) 3) ; characters that surely fit
-                             :ready data :since now :heard now :retry-at nil :connect-by nil :ever-opened? true :tried-since nil})
+                             :ready data :since now :heard now :retry-at nil :connect-by nil :ever-opened? true})
                    (phase :open (if again? :reopened :opened)))
         ;; A sidecar that is started again listens where its pages know it.
         s      (if (and (:first-must? (:o s)) (seq (:listen data)))
@@ -376,12 +382,6 @@
                    (if k (emit s [:settle k value]) s))
                  s))
              s (:calls s)))
-
-(defn- keep-queued
-  "Of what waits, that which is wanted."
-  [s wanted?]
-  (let [out (filterv wanted? (:out s))]
-    (assoc s :out out :chars (transduce (map #(count (:text %))) + 0 out))))
 
 (defn- drop-calls
   "Leaves out what meant something to the link that has gone: replies, and calls

@@ -9,11 +9,6 @@
 
 ;; Shapes (what a value is, by its form alone).
 
-(defn event-id?
-  "A keyword with a namespace."
-  [x]
-  (qualified-keyword? x))
-
 (defn event?
   "[:ns/name] or [:ns/name data]."
   [x]
