@@ -33,6 +33,9 @@ type HubConfig struct {
 	// Spawn handles :sente-lite/spawn: the text of its data in, that of the reply
 	// out.
 	Spawn func(edn []byte) ([]byte, *Error)
+	// Store, if set, keeps sessions and spilled events beyond the process. The
+	// caller closes it after Shutdown.
+	Store Store
 	// Names, if set, is asked about uids that nobody has.
 	Names Names
 }

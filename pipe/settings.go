@@ -29,6 +29,58 @@ type Flow struct {
 	CallTimeout     time.Duration // life of a call, 30 s
 	KeepAlive       time.Duration // silence before a ping, 5 s
 	PingTimeout     time.Duration // from the ping to the close, 10 s
+
+	EventBuffer     time.Duration // longest wait of a queued event, 25 ms; below 0: none
+	EventBufferSize int           // events that flush a bundle early, 100; 1: no bundling
+	MaxFrameSize    int           // bytes of one packed bundle, 65536
+	MaxBufferAge    time.Duration // of the oldest queued event before :backpressure; 0: any
+
+	OnFull   []FullRule    // what happens to an event that finds the queue full; first match wins, FullNotify without one
+	BlockFor time.Duration // longest wait of FullBlock, 1 s
+	Lanes    []Lane        // beside the one of all other events; at most MaxLanes
+
+	Recovery    Recovery
+	AdmitPerSec int // clients that are let in a second, 0: any number
+
+	// What receivers of ours are to hold: announced in :limits.
+	MaxRecvQueueSize int    // events, 5000
+	MaxRecvBytes     int    // 100000000
+	OnRecvFull       string // "notify", "persist" or "drop"; "notify"
+}
+
+// Recovery says what a lost peer gets back that comes again.
+type Recovery struct {
+	Window  time.Duration // how long it may be away, 5 s; below 0: there is no recovery
+	MaxMsgs int           // new items that wait meanwhile, 100; below 0: none
+}
+
+// A Lane is a queue of its own within a peer's: order is kept within it, and the
+// others do not wait for it.
+type Lane struct {
+	Name   string   // "bulk"
+	Events []string // patterns of names, "blob/*"
+}
+
+// MaxLanes is how many there may be.
+const MaxLanes = 7
+
+// FullPolicy is what happens to an event that finds its receiver's queue full.
+type FullPolicy string
+
+const (
+	FullNotify     FullPolicy = "notify"      // it is refused, and its sender told
+	FullDropOldest FullPolicy = "drop-oldest" // the oldest event that waits makes room
+	FullDropNewest FullPolicy = "drop-newest" // it is left out
+	FullCoalesce   FullPolicy = "coalesce"    // an older one of the same name and sender makes room; else refused
+	FullBlock      FullPolicy = "block"       // it waits for room, BlockFor at most; then refused
+	FullQueue      FullPolicy = "queue"       // it waits on disk
+	FullDisconnect FullPolicy = "disconnect"  // the receiver is closed, 4001
+)
+
+// A FullRule gives the events of a pattern their policy.
+type FullRule struct {
+	Event  string // "chat/*"; "*" for all
+	Policy FullPolicy
 }
 
 // OrDefault fills in the defaults.
@@ -42,6 +94,17 @@ func (f Flow) OrDefault() Flow {
 	def(&f.CallTimeout, 30*time.Second)
 	def(&f.KeepAlive, 5*time.Second)
 	def(&f.PingTimeout, 10*time.Second)
+	def(&f.EventBuffer, 25*time.Millisecond)
+	def(&f.EventBufferSize, 100)
+	def(&f.MaxFrameSize, 64<<10)
+	def(&f.BlockFor, time.Second)
+	def(&f.Recovery.Window, 5*time.Second)
+	def(&f.Recovery.MaxMsgs, 100)
+	def(&f.MaxRecvQueueSize, 5000)
+	def(&f.MaxRecvBytes, 100_000_000)
+	if f.OnRecvFull == "" {
+		f.OnRecvFull = "notify"
+	}
 	return f
 }
 
