@@ -29,6 +29,7 @@ func (a *Auth) Check(token string) (Claim, bool) {
 		same := subtle.ConstantTimeCompare(given[:], want[:])
 		if same == 1 {
 			claim = t.Claim
+			claim.token = given
 		}
 		found |= same
 	}

@@ -26,6 +26,7 @@ type call struct {
 	from    *Session
 	cb      string // of from, as a string literal; "" where nobody waits
 	legs    []leg  // who may still answer
+	lane    uint8  // of its event: the reply's, too
 	settled bool   // the answer is out; legs that are left are let off quietly
 	gone    bool   // the caller is
 	late    alarm
@@ -40,7 +41,7 @@ type leg struct {
 
 // pass passes a call on to peers. render makes the packet for a leg from the
 // hub's cb. The error is the caller's to hear; nothing waits then.
-func (cs *calls) pass(from *Session, cb []byte, life time.Duration, to []*Session, render func(cb []byte) *packet) *Error {
+func (cs *calls) pass(from *Session, cb, name []byte, life time.Duration, to []*Session, render func(cb []byte) []byte) *Error {
 	c := &call{from: from, cb: string(cb)}
 	cs.mu.Lock()
 	if cb != nil {
@@ -74,12 +75,14 @@ func (cs *calls) pass(from *Session, cb []byte, life time.Duration, to []*Sessio
 	cs.hub.clock.set(&c.late, life)
 	var failed *Error
 	for _, l := range legs {
-		status, size, err := l.to.put(render(appendCB(nil, l.id)), &from.fl)
-		if err == nil && status == StatusOK {
+		p := cs.hub.about(render(appendCB(nil, l.id)), name, from)
+		p.leg, c.lane = l.id, p.lane
+		status, size, err := l.to.put(p, from.fl())
+		if err == nil && status != StatusBackpressure {
 			continue
 		}
 		switch {
-		case err == nil:
+		case err == nil || err == errDropped:
 			failed = cs.hub.full(l.to, status, size)
 		case err == errBusy:
 			failed = errBusy
@@ -98,10 +101,10 @@ func (cs *calls) pass(from *Session, cb []byte, life time.Duration, to []*Sessio
 }
 
 // ask is pass for an event as it is.
-func (cs *calls) ask(from *Session, cb, event []byte, life time.Duration, to []*Session) *Error {
-	return cs.pass(from, cb, life, to, func(cb []byte) *packet {
+func (cs *calls) ask(from *Session, cb, event, name []byte, life time.Duration, to []*Session) *Error {
+	return cs.pass(from, cb, name, life, to, func(cb []byte) []byte {
 		b := append(append(make([]byte, 0, len(event)+24), '['), event...)
-		return &packet{edn: append(append(append(b, ' '), cb...), ']')}
+		return append(append(append(b, ' '), cb...), ']')
 	})
 }
 
@@ -180,7 +183,7 @@ func (cs *calls) reply(s *Session, i Item) {
 	case settled: // another peer of the same uid was faster
 		cs.hub.Stats.LateReplies.Add(1)
 	default:
-		cs.answer(c, i.Body, s, &s.fl)
+		cs.answer(c, i.Body, s, s.fl())
 	}
 }
 
@@ -191,7 +194,7 @@ func (cs *calls) answer(c *call, value []byte, by *Session, fl *flusher) {
 		return
 	}
 	cb := []byte(c.cb)
-	_, _, err := c.from.put(&packet{edn: appendReply(nil, cb, value), kind: kindOwed}, fl)
+	_, _, err := c.from.put(&packet{edn: appendReply(nil, cb, value), kind: kindOwed, lane: c.lane}, fl)
 	if err == nil || err == errGone {
 		return
 	}
@@ -204,7 +207,7 @@ func (cs *calls) answer(c *call, value []byte, by *Session, fl *flusher) {
 	} else {
 		value = chskError
 	}
-	c.from.put(&packet{edn: appendReply(nil, cb, value), kind: kindOwed}, fl)
+	c.from.put(&packet{edn: appendReply(nil, cb, value), kind: kindOwed, lane: c.lane}, fl)
 }
 
 // Values that the link itself gives (contract section 3).
@@ -254,9 +257,25 @@ func (cs *calls) left(s *Session, fl *flusher) {
 	}
 }
 
+// lost ends one leg of a call, which its receiver will never get.
+func (cs *calls) lost(s *Session, id uint64) {
+	cs.mu.Lock()
+	c := s.asked[id]
+	last := c != nil && cs.dropped(c, leg{s, id})
+	if last {
+		cs.settle(c)
+	}
+	cs.mu.Unlock()
+	if last {
+		var fl flusher
+		cs.answer(c, chskClosed, nil, &fl)
+		fl.flush()
+	}
+}
+
 // await answers a flush: when the queues of all peers have been written,
 // :chsk/closed where one went first, or :chsk/timeout.
-func (cs *calls) await(from *Session, cb []byte, life time.Duration, peers []*Session) {
+func (cs *calls) await(from *Session, cb []byte, life time.Duration, peers []*Session, acked bool) {
 	c := &call{from: from, cb: string(cb)}
 	done := func(value []byte) {
 		cs.mu.Lock()
@@ -276,7 +295,7 @@ func (cs *calls) await(from *Session, cb []byte, life time.Duration, peers []*Se
 	var left atomic.Int64
 	left.Store(int64(len(peers)))
 	for _, p := range peers {
-		p.whenFlushed(func(written bool) {
+		p.whenFlushed(acked, func(written bool) {
 			if !written {
 				done(chskClosed)
 			} else if left.Add(-1) == 0 {

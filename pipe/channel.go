@@ -64,9 +64,18 @@ func (s *Session) subscribe(i Item) {
 		return
 	}
 	s.subscribed(i, id, "true", "")
+	h.join(string(id), s)
+	if store := h.store(); store != nil && s.keep {
+		store.Subscribed(s.key, string(id), true)
+	}
+}
+
+// join puts a peer into a channel. Hub.mu is held.
+func (h *Hub) join(id string, s *Session) {
+	ch := h.channels[id]
 	if ch == nil {
-		ch = &channel{id: string(id)}
-		h.channels[ch.id] = ch
+		ch = &channel{id: id}
+		h.channels[id] = ch
 	}
 	if s.subs == nil {
 		s.subs = map[string]*channel{}
@@ -89,6 +98,9 @@ func (s *Session) unsubscribe(i Item) {
 	if ch != nil {
 		delete(s.subs, ch.id)
 		h.leave(ch, s)
+		if store := h.store(); store != nil && s.keep {
+			store.Subscribed(s.key, ch.id, false)
+		}
 	}
 	h.mu.Unlock()
 	if ch == nil {
@@ -156,5 +168,5 @@ func (s *Session) publish(i Item) {
 	b := append(append(make([]byte, 0, len(id)+len(data)+len(s.uid)+64), "[:sente-lite/channel-msg {:channel-id "...), id...)
 	b = append(append(b, ", :data "...), data...)
 	b = append(AppendString(append(b, ", :from "...), s.uid), "}]"...)
-	s.sendAll(i, &packet{edn: b}, to)
+	s.sendAll(i, h.about(b, i.Name, s), to)
 }

@@ -131,6 +131,8 @@ type ConnInfo struct {
 type Claim struct {
 	UID  string // "" for one of the sidecar's making
 	Role Role   // "" for RoleClient
+
+	token [32]byte // its SHA-256: a session is resumed with the token that began it
 }
 
 // Role decides what a peer may ask for.

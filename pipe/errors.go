@@ -32,6 +32,7 @@ type Error struct {
 	Retry    bool   // the same again may work later
 	Count    int    // how many events this is about, where it stands for several
 	Data     string // one EDN map with details; may be empty
+	Bundle   bool   // what could not be read began as a bundle; not told
 }
 
 func (e *Error) Error() string { return string(e.Category) + ": " + e.Msg }

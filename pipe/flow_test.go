@@ -215,6 +215,9 @@ type shout struct{}
 func (shout) Name() string                         { return "shout" }
 func (shout) Text() bool                           { return true }
 func (shout) Pack(dst, edn []byte) ([]byte, error) { return append(dst, bytes.ToUpper(edn)...), nil }
+func (shout) Join(dst []byte, items [][]byte) []byte {
+	return append(dst, bytes.Join(items, []byte(" "))...)
+}
 func (shout) Unpack(dst, packed []byte, _ pipe.Limits) ([]byte, error) {
 	return append(dst, bytes.ToLower(packed)...), nil
 }

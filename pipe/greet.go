@@ -1,10 +1,7 @@
 package pipe
 
 import (
-	"crypto/rand"
-	"encoding/hex"
 	"fmt"
-	"os"
 )
 
 // begin greets those whose transport has said hello for them, and gives
@@ -16,13 +13,14 @@ func (s *Session) begin() error {
 	}
 	set := s.hub.settings.Load()
 	lim := set.Flow.Limits()
+	l := s.l
 	if s.info.Present {
-		s.conn.Limit(lim)
+		l.conn.Limit(lim)
 		s.arrive()
 		return nil
 	}
 	if s.info.Upgraded != nil && !s.mute() {
-		s.conn.Limit(lim)
+		l.conn.Limit(lim)
 		return s.greet(*s.info.Upgraded)
 	}
 	if up := s.info.Upgraded; up != nil { // its hello comes packed already
@@ -32,16 +30,16 @@ func (s *Session) begin() error {
 		}
 		s.speak(packer)
 	}
-	if s.info.Stranger = s.info.Stranger || s.mute(); s.info.Stranger {
+	if l.info.Stranger = l.info.Stranger || s.mute(); l.info.Stranger {
 		lim.Bytes = min(lim.Bytes, strangerBytes)
-		s.patience.ring = func() {
+		l.patience.ring = func() {
 			s.hub.goroutine(func() {
-				s.conn.Close(Reason{CloseUnauthorized, "no hello that could be taken came within 5 s"})
+				l.conn.Close(Reason{CloseUnauthorized, "no hello that could be taken came within 5 s"})
 			})
 		}
-		s.hub.clock.set(&s.patience, strangerTime)
+		s.hub.clock.set(&l.patience, strangerTime)
 	}
-	s.conn.Limit(lim)
+	l.conn.Limit(lim)
 	return nil
 }
 
@@ -77,7 +75,12 @@ func (s *Session) first(i Item) (done bool, err error) {
 	}
 	if up := s.info.Upgraded; up != nil { // it has decided everything but who it is
 		auth, handler := hello.Auth, hello.Handler
+		// A URL may be in a log; a session's id is better said here.
+		session, seen := hello.Session, hello.Seen
 		hello = *up
+		if session != "" {
+			hello.Session, hello.Seen = session, seen
+		}
 		hello.Auth, hello.Handler = auth, handler
 	}
 	err = s.greet(hello)
@@ -151,7 +154,7 @@ func (s *Session) pick(name string) (Packer, *Error) {
 			known += " :" + p.Name()
 		}
 		return nil, &Error{Category: Unsupported, Code: "packer", Msg: "no packer :" + name + "; known are " + known}
-	case p != EDN && s.conn.Info().TextOnly:
+	case p != EDN && s.l.conn.Info().TextOnly:
 		return nil, &Error{Category: Unsupported, Code: "packer", Msg: "text carries :edn only, not :" + name,
 			Hint: "use frames: a length of 4 bytes, then the packed value"}
 	}
@@ -189,6 +192,14 @@ func (s *Session) greet(hello Hello) error {
 		s.shut(reason)
 		return bad
 	}
+	var out outcome
+	if hello.Session != "" && hello.Recover && s.mayRecover() {
+		if out = s.l.resume(hello, s.credential()); out.s != nil {
+			return s.resumed(out.s, hello, packer)
+		}
+	} else if hello.Session != "" {
+		out.reason = "unknown"
+	}
 	if c := s.info.Claim; c != nil && c.UID != "" && h.cfg.Names != nil && h.cfg.Names.Owns(c.UID) {
 		bad := &Error{Category: Conflict, Code: "uid-taken", Msg: fmt.Sprintf("the uid %q of this token is a program's", c.UID),
 			Hint: "give the token another :uid, or spawn the program under another"}
@@ -200,66 +211,111 @@ func (s *Session) greet(hello Hello) error {
 		s.shut(Reason{CloseOverloaded, "this sidecar has as many clients as :max-peers allows"})
 		return nil
 	}
+	if s.claimed(s.info.Claim) == RoleClient {
+		if ok, spread := h.gate.admit(h.settings.Load().Flow.AdmitPerSec); !ok {
+			s.shut(tooEarly(spread))
+			return nil
+		}
+	}
 	// Who comes and goes costs the handler an open and a close each time.
 	if hd := h.currentHandler(); hd != nil && s.claimed(s.info.Claim) == RoleClient && hd.behind() {
 		s.shut(Reason{CloseOverloaded, "the handler has not read who came and went before"})
 		return nil
 	}
-	h.clock.stop(&s.patience)
-	s.identify(hello)
-	s.conn.Limit(h.settings.Load().Flow.Limits())
+	l := s.l
+	h.clock.stop(&l.patience)
+	s.identify(hello, out.uid)
+	l.conn.Limit(h.settings.Load().Flow.Limits())
+	s.terms(l, hello)
 
-	data := s.welcome(hello)
-	var greeting *packet
-	if s.info.Upgraded != nil {
-		greeting = &packet{edn: fmt.Appendf(nil, "[:chsk/handshake [%s nil %s %t]]", AppendString(nil, s.uid), data, hello.Session == ""), kind: kindControl}
+	greeting := s.greeting(l, hello, out)
+	if l.info.Upgraded != nil {
 		s.speak(packer)
-	} else {
-		greeting = &packet{edn: fmt.Appendf(nil, "[:sente-lite/ready %s]", data), kind: kindOwed}
 	}
 	s.greeted = true
-	s.lastInput.Store(now())
+	s.noteBegin()
+	l.peer.Store(s)
+	l.lastInput.Store(now())
 	// In this order: the handler hears of a peer before that can know that it
 	// is one, and whoever sees a greeting is there for others.
 	if hd := h.currentHandler(); hd != nil {
-		s.tell(hd, &s.fl)
+		s.tell(hd, s.fl())
 	}
-	if _, _, err := s.put(greeting, &s.fl); err != nil {
+	if _, _, err := s.put(greeting, s.fl()); err != nil {
 		return err
 	}
 	s.speak(packer) // from the message after
-	s.conn.Speak(packer)
+	l.conn.Speak(packer)
 	if hd := h.register(s); hd != nil {
-		s.tell(hd, &s.fl)
+		s.tell(hd, s.fl())
+		if out.reason != "" {
+			s.tellReconnect(hd, false, out)
+		}
 	}
-	s.oblige(hello)
+	s.oblige(l, hello)
 	return nil
 }
 
-// identify gives the session its names, before anybody else can see it.
-func (s *Session) identify(hello Hello) {
-	s.hello = hello
-	s.role = s.claimed(s.info.Claim)
-	s.uid = s.name()
-	s.token = randomHex(16)
-	s.clientID = hello.ClientID
-	if s.clientID == "" {
-		s.clientID = randomHex(8)
+// terms are what a hello asks of this link.
+func (s *Session) terms(l *link, hello Hello) {
+	l.bundle = hello.Bundle
+	s.outbox.credit = credit{on: hello.Credit > 0, left: min(hello.Credit, maxCredit)}
+	s.allow = allowance{}
+	if hello.Credit > 0 {
+		s.allow.open()
 	}
+}
+
+// greeting is ready, or a handshake. It is no item: the numbers begin behind it.
+func (s *Session) greeting(l *link, hello Hello, out outcome) *packet {
+	data := s.welcome(hello, out)
+	if l.info.Upgraded != nil {
+		return &packet{edn: fmt.Appendf(nil, "[:chsk/handshake [%s nil %s %t]]", AppendString(nil, s.uid), data, hello.Session == ""), kind: kindControl}
+	}
+	return &packet{edn: fmt.Appendf(nil, "[:sente-lite/ready %s]", data), kind: kindControl}
+}
+
+// identify gives the session its names, before anybody else can see it.
+// again is the uid of a session that could not be resumed, or "".
+func (s *Session) identify(hello Hello, again string) {
+	s.hello = hello
+	s.cred = s.credential()
+	s.role = s.claimed(s.info.Claim)
+	s.token = randomHex(16)
+	s.key = sessionKey(s.token)
+	s.keep = hello.Recover && s.mayRecover()
+	if again == "" {
+		again = s.name()
+	}
+	id := hello.ClientID
+	if id == "" {
+		id = randomHex(8)
+	}
+	s.setNames(again, id)
 	s.mu.Lock()
 	if s.role == RoleOwner { // what it has been told so far no longer counts
 		s.counted = false
 		s.hub.Give(s.q.bytes)
 	}
 	s.mu.Unlock()
-	s.edn = AppendString([]byte(":uid "), s.uid)
-	s.edn = AppendString(append(s.edn, " :client-id "...), s.clientID)
+}
+
+func (s *Session) setNames(uid, clientID string) {
+	s.uid, s.clientID = uid, clientID
+	s.edn = AppendString([]byte(":uid "), uid)
+	s.edn = AppendString(append(s.edn, " :client-id "...), clientID)
+}
+
+// mayRecover reports whether a session of this peer could be resumed: not that of who
+// has us on its stdin and stdout, nor that of a program that we have started.
+func (s *Session) mayRecover() bool {
+	return !s.info.Parent && !s.info.Present && s.info.Form == nil && s.hub.settings.Load().Flow.Recovery.Window > 0
 }
 
 // oblige does what a hello asks of who has been greeted.
-func (s *Session) oblige(hello Hello) {
-	if s.info.Heartbeat || hello.Ping {
-		s.probe.start(s)
+func (s *Session) oblige(l *link, hello Hello) {
+	if l.info.Heartbeat || hello.Ping {
+		l.probe.start(l)
 	}
 	want := s.info.Parent
 	if hello.Handler != nil {
@@ -283,66 +339,4 @@ func (s *Session) name() string {
 		return fmt.Sprintf("unix:%d/%d", s.info.UserID, s.number)
 	}
 	return fmt.Sprintf("conn-%d-%d", s.since, s.number)
-}
-
-// welcome is the map of ready, or the handshake's data.
-func (s *Session) welcome(hello Hello) []byte {
-	h := s.hub
-	b := AppendString([]byte("{:uid "), s.uid)
-	b = AppendString(append(b, " :session "...), s.token)
-	b = append(b, " :seen 0 "...)
-	b = h.appendSelf(b, s.role == RoleOwner && s.info.Upgraded == nil)
-	b = append(b, " :recovered? false :missed "...)
-	if hello.Session == "" {
-		return append(b, "0}"...)
-	}
-	return append(b, "nil :reason :unknown}"...)
-}
-
-// Ready is the :sente-lite/ready of a sidecar without a parent, for its stdout.
-func (h *Hub) Ready() []byte {
-	return append(h.appendSelf([]byte("[:sente-lite/ready {"), true), "}]"...)
-}
-
-// appendSelf appends what there is to know about this sidecar: for owners, or
-// for everybody.
-func (h *Hub) appendSelf(b []byte, owner bool) []byte {
-	b = AppendString(append(b, ":version "...), h.cfg.Version)
-	b = fmt.Appendf(b, " :protocol %d :now %d", Protocol, now())
-	if owner {
-		b = fmt.Appendf(b, " :pid %d :listen [", os.Getpid())
-		if h.cfg.Listening != nil {
-			for n, a := range h.cfg.Listening() {
-				if n > 0 {
-					b = append(b, ' ')
-				}
-				b = AppendString(b, a)
-			}
-		}
-		b = append(b, "] :modules []"...)
-	}
-	f := &h.settings.Load().Flow
-	return fmt.Appendf(b, " :limits {:max-message-bytes %d :max-depth %d :max-buffer-size %d :max-buffer-bytes %d :call-timeout-ms %d :ws-kalive-ms %d :ws-ping-timeout-ms %d}",
-		f.MaxMessageBytes, f.MaxDepth, f.MaxBufferSize, f.MaxBufferBytes, f.CallTimeout.Milliseconds(), f.KeepAlive.Milliseconds(), f.PingTimeout.Milliseconds())
-}
-
-func randomHex(n int) string {
-	b := make([]byte, n)
-	rand.Read(b)
-	return hex.EncodeToString(b)
-}
-
-// Knows reports whether a peer may choose the packer; "" is :edn.
-func (h *Hub) Knows(packer string) bool { return h.packer(packer) != nil }
-
-func (h *Hub) packer(name string) Packer {
-	if name == "" || name == EDN.Name() {
-		return EDN
-	}
-	for _, p := range h.cfg.Packers {
-		if p.Name() == name {
-			return p
-		}
-	}
-	return nil
 }

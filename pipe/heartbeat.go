@@ -14,15 +14,15 @@ type probe struct {
 	rtt    atomic.Int64 // of the last ping, µs; 0 unknown
 }
 
-func (p *probe) start(s *Session) {
-	p.ring = func() { p.look(s) }
-	s.hub.clock.set(&p.alarm, s.hub.settings.Load().Flow.KeepAlive)
+func (p *probe) start(l *link) {
+	p.ring = func() { p.look(l) }
+	l.hub.clock.set(&p.alarm, l.hub.settings.Load().Flow.KeepAlive)
 }
 
 // look runs when a peer may have been silent for long enough.
-func (p *probe) look(s *Session) {
-	f := &s.hub.settings.Load().Flow
-	at, pinged := time.UnixMilli(s.lastInput.Load()), p.pinged.Load()
+func (p *probe) look(l *link) {
+	f := &l.hub.settings.Load().Flow
+	at, pinged := time.UnixMilli(l.lastInput.Load()), p.pinged.Load()
 	if pinged > 0 && !at.Before(time.UnixMicro(pinged).Truncate(time.Millisecond)) {
 		p.pinged.CompareAndSwap(pinged, 0)
 		pinged = 0
@@ -31,8 +31,8 @@ func (p *probe) look(s *Session) {
 	switch {
 	case pinged > 0:
 		left := f.PingTimeout - time.Since(time.UnixMicro(pinged))
-		if left <= 0 && s.info.Heartbeat {
-			s.hub.goroutine(func() { s.conn.Close(Reason{ClosePingTimeout, "ping timeout"}) })
+		if left <= 0 && l.info.Heartbeat {
+			l.hub.goroutine(func() { l.conn.Close(Reason{ClosePingTimeout, "ping timeout"}) })
 			return
 		}
 		again = min(max(left, time.Second), f.KeepAlive)
@@ -40,16 +40,22 @@ func (p *probe) look(s *Session) {
 		if again = f.KeepAlive - time.Since(at); again > 0 {
 			break
 		}
-		p.ping(s)
+		p.ping(l)
 		fallthrough
 	default: // a ping waits to be written: the time-out runs from then on
 		again = min(f.KeepAlive, f.PingTimeout)
 	}
-	s.hub.clock.set(&p.alarm, again)
+	l.hub.clock.set(&p.alarm, again)
 }
 
+const pingName = "chsk/ws-ping"
+
 // ping writes a ping ahead of what is queued.
-func (p *probe) ping(s *Session) {
+func (p *probe) ping(l *link) {
+	s := l.owner()
+	if s == nil {
+		return
+	}
 	msg, err := (&packet{edn: pingEvent}).in(s.speaks())
 	if err != nil {
 		return
@@ -58,14 +64,10 @@ func (p *probe) ping(s *Session) {
 	p.pinged.Store(-1)
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.closed || s.leaving() {
+	if s.l != l || s.ended || s.leaving() {
 		return
 	}
-	s.q.unshift(queued{msg, kindControl})
-	s.onPing = p.written
-	if !s.writing {
-		s.write()
-	}
+	s.ahead(&queued{Message: msg, kind: kindControl, name: pingName}, nil)
 }
 
 // written notes that the ping has left.
@@ -74,7 +76,7 @@ func (p *probe) written() { p.pinged.CompareAndSwap(-1, time.Now().UnixMicro()) 
 // ponged takes the answer. That may be here before we have noted that the ping was
 // written: then nothing is to be noted any more, or a link that is well would wait
 // for its answer until the time-out.
-func (p *probe) ponged(*Session) {
+func (p *probe) ponged() {
 	at := p.pinged.Load()
 	if at == 0 || !p.pinged.CompareAndSwap(at, 0) {
 		return

@@ -11,7 +11,7 @@ func TestPongBeforeItsPingIsNoted(t *testing.T) {
 	var p probe
 	p.asked.Store(time.Now().Add(-3 * time.Millisecond).UnixMicro())
 	p.pinged.Store(-1)
-	p.ponged(nil)
+	p.ponged()
 	p.written()
 	if at := p.pinged.Load(); at != 0 {
 		t.Errorf("a ping that was answered counts as written at %d, and would end the link", at)
@@ -25,7 +25,7 @@ func TestPongBeforeItsPingIsNoted(t *testing.T) {
 	if p.pinged.Load() <= 0 {
 		t.Error("a ping that was written is not noted")
 	}
-	p.ponged(nil)
+	p.ponged()
 	if p.pinged.Load() != 0 {
 		t.Error("its answer is not noted")
 	}

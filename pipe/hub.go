@@ -3,6 +3,7 @@ package pipe
 import (
 	"context"
 	"errors"
+	"hash/maphash"
 	"io"
 	"log/slog"
 	"net"
@@ -33,9 +34,6 @@ type HubConfig struct {
 	// Spawn handles :sente-lite/spawn: the text of its data in, that of the reply
 	// out.
 	Spawn func(edn []byte) ([]byte, *Error)
-	// Store, if set, keeps sessions and spilled events beyond the process. The
-	// caller closes it after Shutdown.
-	Store Store
 	// Names, if set, is asked about uids that nobody has.
 	Names Names
 }
@@ -43,7 +41,9 @@ type HubConfig struct {
 // The Hub knows every peer and routes every event.
 //
 // Locks, outermost first: a Session's handling, its announce, Hub.mu, calls.mu, outbox.mu,
-// clock.mu. Nothing waits for a peer under any of them.
+// those of the ledger, the clock and the Store. Two of one kind do not nest, but for the
+// handling of a new session around that of the one it resumes. Nothing waits for a peer
+// under any of them.
 type Hub struct {
 	cfg      HubConfig
 	log      *slog.Logger
@@ -53,14 +53,22 @@ type Hub struct {
 	held     atomic.Int64 // bytes of all queues and partial messages but owners'
 	numbers  atomic.Uint64
 	strangers
-	tails tails
-	Stats Stats
+	tails      tails
+	names      names
+	seed       maphash.Seed
+	ledger     ledger
+	past       past
+	stores     atomic.Pointer[Store]
+	gate       admission
+	complained atomic.Int64 // ms, of the Store
+	Stats      Stats
 
-	mu       sync.RWMutex
-	sessions map[*Session]struct{}
-	users    map[string][]*Session // by uid
-	channels map[string]*channel   // by the text of the id
-	handler  *Session
+	mu        sync.RWMutex
+	sessions  map[*Session]struct{}
+	users     map[string][]*Session // by uid
+	channels  map[string]*channel   // by the text of the id
+	handler   *Session
+	resumable map[SessionKey]*Session
 
 	life life
 }
@@ -81,11 +89,13 @@ type Stats struct {
 // NewHub makes a Hub with no peers.
 func NewHub(cfg HubConfig, s Settings) *Hub {
 	h := &Hub{
-		cfg:      cfg,
-		log:      cfg.Log,
-		sessions: map[*Session]struct{}{},
-		users:    map[string][]*Session{},
-		channels: map[string]*channel{},
+		cfg:       cfg,
+		log:       cfg.Log,
+		sessions:  map[*Session]struct{}{},
+		users:     map[string][]*Session{},
+		channels:  map[string]*channel{},
+		resumable: map[SessionKey]*Session{},
+		seed:      maphash.MakeSeed(),
 	}
 	if h.log == nil {
 		h.log = slog.New(slog.DiscardHandler)
@@ -162,10 +172,11 @@ func (h *Hub) Serves(c Conn, ended func(error)) bool {
 // that is a peer. leave closes it as a kick does, once what is queued for it has
 // been written; left is closed once the handler has been told that it has gone.
 func (h *Hub) Join(c Conn) (leave func(Reason), left <-chan struct{}, ok bool) {
-	s, begun, ended := newSession(h, c), make(chan struct{}), make(chan struct{})
+	l, begun, ended := newLink(h, c), make(chan struct{}), make(chan struct{})
+	s := l.s
 	ok = h.life.run(func() {
 		defer close(ended)
-		s.run(func() { close(begun) })
+		l.run(func() { close(begun) })
 	}, true)
 	if ok {
 		<-begun
@@ -174,7 +185,7 @@ func (h *Hub) Join(c Conn) (leave func(Reason), left <-chan struct{}, ok bool) {
 }
 
 // Run runs a Session on c until c ends, and returns why.
-func (h *Hub) Run(c Conn) error { return newSession(h, c).run(nil) }
+func (h *Hub) Run(c Conn) error { return newLink(h, c).run(nil) }
 
 // Full reports whether another client would be one too many.
 func (h *Hub) Full() bool {
@@ -204,7 +215,12 @@ func (h *Hub) Shutdown(ctx context.Context) error {
 	case <-ctx.Done():
 		err = context.Cause(ctx)
 		for _, s := range all {
-			s.conn.Close(bye)
+			s.mu.Lock()
+			l := s.l
+			s.mu.Unlock()
+			if l != nil {
+				l.conn.Close(bye)
+			}
 		}
 		<-h.life.end()
 	}

@@ -14,7 +14,7 @@ var scenarios = []scenario{
 	{name: "an event goes to the handler and one comes back", script: `
 		h = handler
 		a = client
-		h < [:sente-lite/open {:uid "$a" :client-id "…" :role :client :transport :… :since … :queue {:size 0 :bytes 0} :rtt-ms nil :away-ms nil}]
+		h < [:sente-lite/open {:uid "$a" :client-id "…" :role :client :transport :… :since … :queue {:size 0 :bytes 0 :unacked 0} :rtt-ms nil :away-ms nil}]
 		a > [:chat/msg {:text "hi" :n 1/2 :c \newline :s #{1 2} :t #my/tag [1]}]
 		h < [:sente-lite/recv {:uid "$a" :client-id "…" :event [:chat/msg {:text "hi" :n 1/2 :c \newline :s #{1 2} :t #my/tag [1]}]}]
 		h > [:sente-lite/send {:to "$a" :event [:chat/said {:text "hello"}]}]

@@ -162,9 +162,9 @@ func (h *Hub) Report(uid string, e *Error) {
 		}
 	}
 	var fl flusher
-	p := &packet{edn: e.AppendEDN(nil)}
+	p := &packet{edn: e.AppendEDN(nil), name: "sente-lite/error", free: true}
 	for _, s := range to {
-		if status, _, err := s.put(p, &fl); err != nil || status != StatusOK {
+		if status, _, err := s.put(p, &fl); err != nil || status == StatusBackpressure {
 			h.log.Debug("an error could not be told", "uid", s.uid, "code", e.Code)
 		}
 	}
@@ -181,7 +181,7 @@ func (s *Session) toUser(i Item) {
 		return
 	}
 	if i.Shape == ShapeEvent {
-		s.spread(i, &packet{edn: append([]byte(nil), i.Event...)}, to)
+		s.spread(i, s.hub.about(append([]byte(nil), i.Event...), i.Name, s), to, nil)
 		clear(to)
 		s.aim = to[:0]
 		return
@@ -191,7 +191,7 @@ func (s *Session) toUser(i Item) {
 		s.reject(i, cannotAnswer(strconv.Quote(s.info.User), i.Name))
 		return
 	}
-	bad := s.hub.calls.ask(s, i.Call, i.Event, s.hub.settings.Load().Flow.CallTimeout, able)
+	bad := s.hub.calls.ask(s, i.Call, i.Event, i.Name, s.hub.settings.Load().Flow.CallTimeout, able)
 	clear(to)
 	s.aim = to[:0]
 	if bad != nil {

@@ -11,10 +11,26 @@ type Status string
 
 const (
 	StatusOK           Status = "ok"
+	StatusFrameFull    Status = "frame-full" // queued, for the next frame
 	StatusBackpressure Status = "backpressure"
 )
 
-// An outbox is one peer's way out: a bounded queue and whoever writes it.
+// worse orders statuses, as a send to several tells the worst of them.
+func (s Status) worse(than Status) bool {
+	rank := func(s Status) int {
+		switch s {
+		case StatusBackpressure:
+			return 2
+		case StatusFrameFull:
+			return 1
+		}
+		return 0
+	}
+	return rank(s) > rank(than)
+}
+
+// An outbox is one peer's way out: a bounded queue, and whoever writes it to the
+// link that there is.
 //
 // Nobody who puts something in waits for the peer. The goroutine that has put
 // it writes it too, at the end of what it has just read (flusher); where the
@@ -22,23 +38,45 @@ const (
 // is something to write.
 type outbox struct {
 	hub     *Hub
-	conn    Conn
+	uid     string
 	packer  atomic.Pointer[Packer] // see speak
 	counted bool                   // its bytes count against the hub's total: everyone's but owners'
+	keep    bool                   // what is written is kept until it is acknowledged
+	key     SessionKey             // in the Store
 
 	mu      sync.Mutex
+	l       *link // nil while the peer is away; changed with the session's handling held, too
 	q       queue
-	writing bool                   // somebody writes, and will take what is put meanwhile
 	dirty   bool                   // stands in some flusher's list
-	closed  bool                   // nothing more is taken
+	ended   bool                   // nothing more is taken
 	gated   bool                   // nothing is written before the other side's first value
+	paused  bool                   // nothing but heartbeats is written
 	closing atomic.Pointer[Reason] // closes once everything is written
-	taken   uint64                 // items that were ever queued, heartbeats aside
-	sent    uint64                 // of them, those that were written
 	waiters []waiter
-	onPing  func() // called once a ping has been written
-	onShut  func() // called, in a goroutine, once we have closed the Conn
-	linger  alarm  // closes a peer that does not take its last words
+	blocked []*blocked
+	spill   Spill
+	spilled int    // items in it
+	because why    // of the end, where we have brought it about
+	edn     []byte // uid and client-id as `:uid "u" :client-id "c"`
+
+	// Of recovery: see away.go.
+	freshSize   int    // bytes of q.fresh
+	lost        uint64 // items that came while the peer was away, and are kept no longer
+	stored      bool   // an earlier process had it; how much that has written is not known
+	waitsForAck bool   // ackLate is set
+	late        bool   // acknowledgements do not come
+	ackLate     alarm
+
+	window window
+	credit credit
+	level  watermark
+	linger alarm // closes a peer that does not take its last words
+
+	// Books: accepted = delivered + undelivered + what is queued.
+	accepted, delivered, undelivered uint64
+
+	onShut func()       // called, in a goroutine, once we have closed the Conn
+	onLost func(uint64) // called, in a goroutine, with the leg of a call that is lost
 }
 
 // lingerTime is how long a peer that is closed has to take what is queued.
@@ -57,7 +95,10 @@ func (o *outbox) speaks() Packer { return *o.packer.Load() }
 
 // put queues a packet. The peer's place in fl sees to its writing. A form that
 // was agreed on while it was packed is the one that counts.
-func (o *outbox) put(p *packet, fl *flusher) (Status, int, error) {
+func (o *outbox) put(p *packet, fl *flusher) (Status, int, error) { return o.putHeld(p, nil, fl) }
+
+// putHeld is put for a send whose reply may wait for room: see FullBlock.
+func (o *outbox) putHeld(p *packet, w *held, fl *flusher) (Status, int, error) {
 	for {
 		packer := o.packer.Load()
 		msg, err := p.in(*packer)
@@ -69,59 +110,152 @@ func (o *outbox) put(p *packet, fl *flusher) (Status, int, error) {
 			o.mu.Unlock()
 			continue
 		}
-		status, size, err := o.queue(queued{msg, p.kind}, fl)
+		m := queued{Message: msg, kind: p.kind, lane: p.lane, free: p.free || p.kind == kindOwed, name: p.name, key: p.key, leg: p.leg}
+		status, err := o.queue(&m, p, w, fl)
+		size := o.q.events + o.q.fresh.len() + o.spilled
 		o.mu.Unlock()
 		return status, size, err
 	}
 }
 
-// queue queues a packed message and returns how many events are queued. The lock
-// is held.
-func (o *outbox) queue(m queued, fl *flusher) (Status, int, error) {
-	if o.closed || o.leaving() {
-		return "", 0, errGone
+// queue queues a packed message. The lock is held.
+func (o *outbox) queue(m *queued, p *packet, w *held, fl *flusher) (Status, error) {
+	if o.ended || o.leaving() {
+		return "", errGone
 	}
-	if m.kind == kindEvent && o.full(len(m.Data)) {
+	if m.kind == kindControl {
+		return o.ahead(m, fl)
+	}
+	if o.l == nil {
+		return o.keepAway(m, p)
+	}
+	frame := &o.hub.settings.Load().Flow
+	next := o.bundles() && o.q.bytes > 0 && o.q.bytes+len(m.Data) > frame.MaxFrameSize
+	if o.spilled > 0 {
+		if err := o.spillOver(m, p); err == nil {
+			return StatusOK, nil
+		}
+	}
+	if m.kind == kindEvent && (o.full(m) || len(o.blocked) > 0) {
 		// The link may well be idle: what is queued waits for the end of the
 		// sender's turn only.
 		o.write()
 		switch {
-		case o.closed || o.leaving(): // meanwhile
-			return "", 0, errGone
-		case o.full(len(m.Data)):
-			return StatusBackpressure, o.q.events, nil
+		case o.ended || o.leaving(): // meanwhile
+			return "", errGone
+		case o.full(m) || len(o.blocked) > 0:
+			m.at = now()
+			if status, err, taken := o.overflow(m, p, w); taken {
+				return status, err
+			}
 		}
 	}
-	if m.kind == kindAnswer && o.gated && !o.writing {
+	if m.kind == kindAnswer && o.gated && !o.l.writing {
 		o.aside(m.Message)
-		return StatusOK, o.q.events, nil
+		return StatusOK, nil
 	}
 	if m.kind == kindAnswer && o.unread(len(m.Data)) {
 		why := Reason{CloseOverloaded, "you do not read your answers"}
-		o.closing.Store(&why)
-		o.hub.goroutine(func() { o.closeConn(why) })
-		return "", o.q.events, errGone
+		o.endFor(why, whyDisconnect)
+		return "", errGone
 	}
 	if o.counted && !o.hub.Take(len(m.Data)) {
 		if m.kind == kindEvent || len(m.Data) > 4096 {
-			return "", o.q.events, errBusy
+			return "", errBusy
 		}
 		o.hub.held.Add(int64(len(m.Data))) // an answer that says so must get through
 	}
-	o.q.push(m)
-	if m.kind != kindControl {
-		o.taken++
+	m.at = fl.now()
+	o.accepted++
+	last := o.q.push(*m)
+	o.keepNote(last, p.edn)
+	if last.urgent() {
+		o.window.urgent = true
 	}
-	if o.writing {
-		return StatusOK, o.q.events, nil
+	o.watch()
+	if !o.l.writing {
+		if o.enough() {
+			o.write()
+		} else {
+			o.mark(fl)
+		}
 	}
-	if o.q.waiting() >= writeSoon || o.q.bytes >= writeBytes/4 {
-		o.write()
-	} else if !o.dirty {
+	if next {
+		return StatusFrameFull, nil
+	}
+	return StatusOK, nil
+}
+
+// accept queues an event that has waited for room. The lock is held.
+func (o *outbox) accept(m queued) {
+	if o.counted {
+		o.hub.held.Add(int64(len(m.Data)))
+	}
+	o.accepted++
+	last := o.q.push(m)
+	if o.keep && o.hub.store() != nil {
+		if edn, err := o.speaks().Unpack(nil, last.Data, Limits{}); err == nil {
+			o.keepNote(last, edn)
+		}
+	}
+}
+
+// ahead queues what goes ahead of everything and is no item. The lock is held.
+func (o *outbox) ahead(m *queued, fl *flusher) (Status, error) {
+	if o.l == nil {
+		return "", errGone
+	}
+	if o.q.control.len() >= maxAnswers {
+		o.endFor(Reason{CloseOverloaded, "you do not read your answers"}, whyDisconnect)
+		return "", errGone
+	}
+	o.hub.held.Add(int64(len(m.Data)))
+	o.q.control.push(*m)
+	o.window.urgent = true
+	if !o.l.writing {
+		if fl == nil {
+			o.write()
+		} else {
+			o.mark(fl)
+		}
+	}
+	return StatusOK, nil
+}
+
+// mark sees to it that the peer is written to at the end of the turn. The lock is held.
+func (o *outbox) mark(fl *flusher) {
+	if !o.dirty {
 		o.dirty = true
 		fl.list = append(fl.list, o)
 	}
-	return StatusOK, o.q.events, nil
+}
+
+// keepNote tells the Store of an item that can be resumed. The lock is held.
+func (o *outbox) keepNote(m *queued, edn []byte) {
+	if o.keep && o.hub.store() != nil {
+		o.hub.store().Queued(o.key, m.stored(edn))
+	}
+}
+
+// release gives back what an item held that is no longer in the queue. The lock is
+// held.
+func (o *outbox) release(m *queued) {
+	if o.counted {
+		o.hub.Give(len(m.Data))
+	}
+}
+
+// lose enters an item that will not be delivered into the books. The lock is held.
+func (o *outbox) lose(m *queued, w why) {
+	o.release(m)
+	o.undelivered++
+	o.hub.ledger.note(o.uid, m.name, w)
+	if o.keep && o.hub.store() != nil {
+		o.hub.store().Gone(o.key, o.q.acked, m.seq)
+	}
+	if leg := m.leg; leg != 0 && o.onLost != nil {
+		o.hub.goroutine(func() { o.onLost(leg) })
+	}
 }
 
 // unread reports whether a peer is owed more than it may be that asks and does
@@ -137,13 +271,7 @@ func (o *outbox) behind() bool {
 	f := &o.hub.settings.Load().Flow
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	return o.q.waiting() >= f.MaxBufferSize+2*f.MaxPeers
-}
-
-// full reports whether an event of n bytes has no room. One event always has.
-func (o *outbox) full(n int) bool {
-	f := &o.hub.settings.Load().Flow
-	return o.q.events >= f.MaxBufferSize || o.q.events > 0 && o.q.bytes+n > f.MaxBufferBytes
+	return o.q.unwritten() >= f.MaxBufferSize+2*f.MaxPeers
 }
 
 var (
@@ -153,147 +281,60 @@ var (
 		Hint: "see :flow {:max-total-bytes …} and which peers do not read: :sente-lite/peers"}
 )
 
-// write writes until nothing is queued, or leaves the rest to a goroutine. The
-// lock is held, and let go meanwhile.
-func (o *outbox) write() {
-	o.dirty = false
-	if o.writing || o.closed || o.gated {
-		return
-	}
-	o.writing = true
-	o.drain(false)
-}
-
-// drain is the writer: one at a time. The lock is held, and let go meanwhile.
-// Only a writer that may wait sees a full link through.
-func (o *outbox) drain(wait bool) {
-	batch := batches.Get().(*[]Message)
-	defer batches.Put(batch)
-	for !o.gated {
-		var w written
-		*batch = o.q.take((*batch)[:0], &w)
-		if len(*batch) == 0 {
-			break
-		}
-		o.mu.Unlock()
-		done, err := o.conn.Write(*batch)
-		clear(*batch)
-		if !done && err == nil && wait {
-			err = o.conn.Flush()
-			done = true
-		}
-		o.mu.Lock()
-		if err == nil && !done {
-			under := w // a copy for the goroutine, so that w itself stays on the stack
-			if o.hub.goroutine(func() { o.rest(under) }) {
-				return
-			}
-			err = errGone
-		}
-		if !o.wrote(w, err) {
-			return
-		}
-	}
-	o.idle()
-}
-
-// rest is the goroutine that waits for the link.
-func (o *outbox) rest(w written) {
-	err := o.conn.Flush()
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	if o.wrote(w, err) {
-		o.drain(true)
-	}
-}
-
-// wrote settles what has been written. The lock is held.
-func (o *outbox) wrote(w written, err error) bool {
-	if o.closed { // and settled, by end
-		o.writing = false
-		return false
-	}
-	if err != nil {
-		o.writing, o.closed = false, true
-		reason := Reason{CloseLost, "connection lost"}
-		if c, ok := err.(Closed); ok {
-			reason = c.Reason
-		}
-		o.release(false)
-		o.mu.Unlock()
-		o.conn.Close(reason) // its reader notices, and sees to the rest
-		o.mu.Lock()
-		return false
-	}
-	o.q.left(w)
-	o.sent += uint64(w.items)
-	if w.pings > 0 && o.onPing != nil {
-		o.onPing()
-	}
-	if o.counted {
-		o.hub.Give(w.bytes)
-	}
-	if len(o.waiters) > 0 {
-		o.release(true)
-	}
-	return true
-}
-
-// A waiter wants to know when everything up to an item has been written.
+// A waiter wants to know when everything up to an item has been written, or has
+// been acknowledged.
 type waiter struct {
-	upTo uint64
-	done func(written bool)
-}
-
-// release tells those whose items have been written, or all that they never
-// will be. The lock is held, and let go meanwhile.
-func (o *outbox) release(written bool) {
-	n := 0
-	for n < len(o.waiters) && (!written || o.waiters[n].upTo <= o.sent) {
-		n++
-	}
-	ready := o.waiters[:n:n]
-	o.waiters = o.waiters[n:]
-	o.mu.Unlock()
-	for _, w := range ready {
-		w.done(written)
-	}
-	o.mu.Lock()
-}
-
-// idle ends a writer's turn: everything has left. The lock is held, and let go
-// meanwhile.
-func (o *outbox) idle() {
-	o.writing = false
-	if closing := o.closing.Load(); closing != nil {
-		o.mu.Unlock()
-		o.closeConn(*closing)
-		o.mu.Lock()
-	}
-}
-
-// closeConn closes the Conn of a peer that is shut. Its reader may have a second
-// to see the other side out; for everyone else the peer has gone now.
-func (o *outbox) closeConn(r Reason) {
-	o.conn.Close(r)
-	if o.onShut != nil {
-		o.hub.goroutine(o.onShut)
-	}
+	upTo  uint64 // its seq
+	acked bool
+	done  func(written bool)
 }
 
 // whenFlushed calls done, from whichever goroutine it is, once everything that
-// is queued now has been written (true) or the peer has gone (false).
-func (o *outbox) whenFlushed(done func(written bool)) {
+// is queued now has been written (true) or the peer has gone (false). With acked
+// that is once it has been acknowledged, where the peer does that.
+func (o *outbox) whenFlushed(acked bool, done func(written bool)) {
 	o.mu.Lock()
-	if o.closed || o.sent == o.taken {
-		written := o.sent == o.taken
+	acked = acked && o.keep
+	w := waiter{o.q.seq, acked, done}
+	if o.ended || o.reached(w) || o.l != nil && o.l.broken && (!o.keep || o.leaving()) {
+		written := o.reached(w)
 		o.mu.Unlock()
 		done(written)
 		return
 	}
-	o.waiters = append(o.waiters, waiter{o.taken, done})
+	o.waiters = append(o.waiters, w)
 	o.write()
 	o.mu.Unlock()
+}
+
+func (o *outbox) reached(w waiter) bool {
+	return o.spilled == 0 && o.q.floor(w.acked || !o.keep) > w.upTo
+}
+
+// tellWaiters tells those whose items have been written, or all that they never will
+// be. The lock is held, and let go meanwhile.
+func (o *outbox) tellWaiters(all bool) {
+	var ready []waiter
+	rest := o.waiters[:0]
+	for _, w := range o.waiters {
+		if all || o.reached(w) {
+			ready = append(ready, w)
+		} else {
+			rest = append(rest, w)
+		}
+	}
+	clear(o.waiters[len(rest):])
+	if o.waiters = rest; len(rest) == 0 {
+		o.waiters = nil
+	}
+	if len(ready) == 0 {
+		return
+	}
+	o.mu.Unlock()
+	for _, w := range ready {
+		w.done(!all)
+	}
+	o.mu.Lock()
 }
 
 // shut closes the peer for a reason once what is queued has been written, or
@@ -305,24 +346,49 @@ func (o *outbox) shut(r Reason) { o.shutWithin(r, lingerTime) }
 func (o *outbox) shutWithin(r Reason, wait time.Duration) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	if o.closed || o.leaving() {
+	if o.ended || o.leaving() {
 		return
 	}
 	o.closing.Store(&r)
-	if o.gated { // it cannot be told anything
-		o.closed = true
-		o.release(false)
-		o.idle()
+	if o.l == nil || o.gated { // it cannot be told anything
+		o.closeConn(r)
 		return
 	}
 	if wait > 0 {
-		o.linger.ring = func() { o.hub.goroutine(func() { o.closeConn(r) }) }
+		o.linger.ring = func() {
+			o.mu.Lock()
+			defer o.mu.Unlock()
+			o.closeConn(r)
+		}
 		o.hub.clock.set(&o.linger, wait)
 	}
-	if !o.writing {
-		o.writing, o.dirty = true, false
-		o.drain(false)
+	o.window.urgent = true
+	if !o.l.writing {
+		o.write()
 	}
+}
+
+// endFor closes the peer at once: what is queued for it is not delivered. The lock is
+// held.
+func (o *outbox) endFor(r Reason, w why) {
+	o.closing.Store(&r)
+	o.because = w
+	o.closeConn(r)
+}
+
+// closeConn closes the Conn of a peer that is shut. Its reader may have a second
+// to see the other side out; for everyone else the peer has gone now. The lock is
+// held.
+func (o *outbox) closeConn(r Reason) {
+	l := o.l
+	o.hub.goroutine(func() {
+		if l != nil {
+			l.conn.Close(r)
+		}
+		if o.onShut != nil {
+			o.onShut()
+		}
+	})
 }
 
 // isShut reports whether the peer is being closed by us.
@@ -337,34 +403,77 @@ func (o *outbox) isShut() (Reason, bool) {
 // is not taken.
 func (o *outbox) leaving() bool { return o.closing.Load() != nil }
 
-// end takes nothing more and returns how many events were not written.
-func (o *outbox) end() (undelivered int) {
+// end takes nothing more, and enters what was not delivered into the books. It
+// returns how many items that are.
+func (o *outbox) end(w why) (undelivered int) {
 	o.hub.clock.stop(&o.linger)
+	o.hub.clock.stop(&o.window.alarm)
 	o.mu.Lock()
-	o.closed = true
-	undelivered = o.q.events
-	if o.counted {
-		o.hub.Give(o.q.bytes)
+	defer o.mu.Unlock()
+	if o.ended {
+		return 0
 	}
-	o.q = queue{}
-	o.release(false)
-	o.mu.Unlock()
+	o.ended = true
+	if o.because != "" {
+		w = o.because
+	}
+	undelivered = o.q.all() + o.spilled
+	note := func(event string) {
+		if w != "" { // else the next process has it
+			o.undelivered++
+			o.hub.ledger.note(o.uid, event, w)
+		}
+	}
+	o.q.each(func(m *queued) {
+		o.release(m)
+		note(m.name)
+	})
+	for range o.spilled {
+		note("")
+	}
+	o.spilled = 0
+	o.forgetControl()
+	o.q = queue{seq: o.q.seq}
+	o.admit()
+	o.tellWaiters(true)
 	return undelivered
 }
 
-// batches are the scratch space of writers.
-var batches = sync.Pool{New: func() any { b := make([]Message, 0, 16); return &b }}
+// forgetControl forgets what went ahead of the queue, and has no link to go by any
+// more. The lock is held.
+func (o *outbox) forgetControl() {
+	for o.q.control.len() > 0 {
+		m := o.q.control.pop()
+		o.hub.Give(len(m.Data))
+	}
+	if o.l != nil {
+		o.hub.Give(o.l.flight.control)
+		o.l.flight.control = 0
+	}
+}
 
 // A flusher is one goroutine's turn: the peers that it has put something into
 // the outbox of. Their messages leave, joined, when the turn ends.
-type flusher struct{ list []*outbox }
+type flusher struct {
+	list []*outbox
+	at   int64 // ms, when the turn began; 0: it has not
+}
+
+// now is the time of the turn, near enough for what is queued in it.
+func (f *flusher) now() int64 {
+	if f.at == 0 {
+		f.at = now()
+	}
+	return f.at
+}
 
 func (f *flusher) flush() {
+	f.at = 0
 	for i, o := range f.list {
 		f.list[i] = nil
 		o.mu.Lock()
 		if o.dirty {
-			o.write()
+			o.leave()
 		}
 		o.mu.Unlock()
 	}

@@ -18,6 +18,10 @@ var ownerEvents = map[string]func(*Session, Item) *Error{
 	"sente-lite/spawn":     (*Session).ownerSpawn,
 	"sente-lite/configure": (*Session).ownerConfigure,
 	"sente-lite/tail":      (*Session).ownerTail,
+	"sente-lite/ledger":    (*Session).ownerLedger,
+	"sente-lite/queues":    (*Session).ownerQueues,
+	"sente-lite/pause":     (*Session).ownerPause,
+	"sente-lite/resume":    (*Session).ownerResume,
 }
 
 // ownerEvent handles an event of the link's own namespaces that not everybody
@@ -86,7 +90,7 @@ func (s *Session) ownerSend(i Item) *Error {
 		return bad
 	}
 	i.Name = name // what refusals are about
-	s.sendAll(i, &packet{edn: bytes.Clone(event)}, list)
+	s.sendAll(i, s.hub.about(bytes.Clone(event), name, s), list)
 	return nil
 }
 
@@ -118,7 +122,7 @@ func (s *Session) ownerRequest(i Item) *Error {
 	if len(able) == 0 {
 		return cannotAnswer(short(to), name)
 	}
-	return s.hub.calls.ask(s, i.Call, event, life, able)
+	return s.hub.calls.ask(s, i.Call, event, name, life, able)
 }
 
 func cannotAnswer(who string, name []byte) *Error {
@@ -139,10 +143,11 @@ func (s *Session) timeout(i Item, v []byte) (time.Duration, *Error) {
 	return time.Duration(n) * time.Millisecond, nil
 }
 
-// ownerFlush handles :sente-lite/flush {:to UID :timeout-ms N}: the reply comes
-// when everything that was queued for the uid's peers has been written.
+// ownerFlush handles :sente-lite/flush {:to UID :timeout-ms N :acked? false}: the reply
+// comes when everything that was queued for the uid's peers has been written, or, with
+// :acked?, acknowledged by those who do that.
 func (s *Session) ownerFlush(i Item) *Error {
-	f := s.args.fields(i, ":to", ":timeout-ms")
+	f := s.args.fields(i, ":to", ":timeout-ms", ":acked?")
 	to := f[0]
 	if Kind(to) != KindString {
 		return badData(i, "a map with one uid, like {:to \"uid\"}")
@@ -155,7 +160,7 @@ func (s *Session) ownerFlush(i Item) *Error {
 	if bad != nil {
 		return bad
 	}
-	s.hub.calls.await(s, i.Call, life, list)
+	s.hub.calls.await(s, i.Call, life, list, string(f[2]) == "true")
 	return nil
 }
 

@@ -14,6 +14,9 @@ type Packer interface {
 	// accepted. An *Error says what the form cannot carry.
 	Pack(dst, edn []byte) ([]byte, error)
 
+	// Join appends the bundle of packed messages, of which there is at least one.
+	Join(dst []byte, items [][]byte) []byte
+
 	// Unpack appends the EDN text of one packed message. It returns an *Error
 	// for a message that is not of its form or over the limits; what it appends
 	// is valid EDN within the limits.
@@ -28,6 +31,16 @@ type ednPacker struct{}
 func (ednPacker) Name() string                         { return "edn" }
 func (ednPacker) Text() bool                           { return true }
 func (ednPacker) Pack(dst, edn []byte) ([]byte, error) { return append(dst, edn...), nil }
+func (ednPacker) Join(dst []byte, items [][]byte) []byte {
+	dst = append(dst, "[:batch/events ["...)
+	for i, it := range items {
+		if i > 0 {
+			dst = append(dst, ' ')
+		}
+		dst = append(dst, it...)
+	}
+	return append(dst, "]]"...)
+}
 func (ednPacker) Unpack(dst, packed []byte, _ Limits) ([]byte, error) {
 	return append(dst, packed...), nil
 }

@@ -4,27 +4,27 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
-	"slices"
 )
 
 // arrive makes a peer of who is one before its first value: it gets its names and
 // a place in the hub, and the handler hears of it.
 func (s *Session) arrive() {
 	h := s.hub
-	s.identify(Hello{Ours: true})
+	s.identify(Hello{Ours: true}, "")
+	s.l.peer.Store(s)
 	s.gated = s.info.Quiet
 	if form := s.info.Form; form != nil { // nothing is said about the link itself
 		s.greeted = true
 		s.speak(form)
 	}
-	s.lastInput.Store(now())
+	s.l.lastInput.Store(now())
 	if hd := h.currentHandler(); hd != nil {
-		s.tell(hd, &s.fl)
+		s.tell(hd, s.fl())
 	}
 	if hd := h.register(s); hd != nil {
-		s.tell(hd, &s.fl)
+		s.tell(hd, s.fl())
 	}
-	s.turn()
+	s.l.turn()
 }
 
 // answerFirst answers the first value of a peer that is there already: ready goes
@@ -32,75 +32,79 @@ func (s *Session) arrive() {
 // hello asks for.
 func (s *Session) answerFirst(hello Hello, packer Packer) error {
 	s.greeted = true
-	ready := queued{Message{Data: fmt.Appendf(nil, "[:sente-lite/ready %s]", s.welcome(hello)), Text: true}, kindOwed}
+	l := s.l
 	s.mu.Lock()
-	if s.closed || s.leaving() {
+	if s.ended || s.leaving() {
 		s.mu.Unlock()
 		return errGone
 	}
+	s.terms(l, hello)
+	ready := queued{Message: Message{Data: s.greeting(l, hello, outcome{}).edn, Text: true}, kind: kindControl}
 	if s.gated {
 		s.gated = false
-		s.repack(packer)
-		s.q.unshift(ready)
-	} else {
-		s.q.push(ready)
-	}
-	s.taken++
-	if s.counted {
-		s.hub.held.Add(int64(len(ready.Data)))
+		s.repack(EDN, packer)
 	}
 	s.speak(packer) // before anybody else can put something behind
-	s.write()
+	_, err := s.ahead(&ready, nil)
 	s.mu.Unlock()
-	s.conn.Speak(packer)
-	s.oblige(hello)
+	l.conn.Speak(packer)
+	s.oblige(l, hello)
+	if err != nil {
+		return err
+	}
 	return nil
 }
 
 // aside writes an answer to a peer whose first value was none, past everything
 // that still waits for one. The lock is held, and let go meanwhile.
 func (o *outbox) aside(m Message) {
-	o.writing = true
+	l := o.l
+	l.writing = true
 	o.mu.Unlock()
-	done, err := o.conn.Write([]Message{m})
+	done, err := l.conn.Write([]Message{m})
 	o.mu.Lock()
 	if err == nil && !done {
-		if o.hub.goroutine(func() { o.rest(written{}) }) {
+		if o.hub.goroutine(func() { o.rest(l) }) {
 			return
 		}
 		err = errGone
 	}
-	if o.wrote(written{}, err) {
-		o.idle()
+	if o.wrote(l, err) {
+		o.idle(l)
 	}
 }
 
-// repack turns what waits for a peer, EDN so far, into another form. What that
-// cannot carry is left out and counted. The lock is held.
-func (o *outbox) repack(packer Packer) {
-	if packer == EDN {
+// repack turns what waits for a peer into another form. What that cannot carry is
+// left out, with a row in the ledger. The lock is held.
+func (o *outbox) repack(from, to Packer) {
+	if from == to {
 		return
 	}
-	waited := slices.Clone(o.q.items[o.q.head:])
-	o.q = queue{}
-	for _, m := range waited {
-		size := len(m.Data)
-		p := &packet{edn: m.Data}
-		msg, err := p.in(packer)
-		if err != nil {
-			msg = Message{}
+	var unfit []*queued
+	o.q.each(func(m *queued) {
+		edn, err := m.Data, error(nil)
+		if from != EDN {
+			edn, err = from.Unpack(nil, m.Data, Limits{})
 		}
+		var msg Message
+		if err == nil {
+			msg, err = (&packet{edn: edn}).in(to)
+		}
+		if err != nil {
+			unfit = append(unfit, m)
+			return
+		}
+		by := len(msg.Data) - len(m.Data)
+		o.q.bytes += by
 		if o.counted {
-			o.hub.Give(size)
-			o.hub.held.Add(int64(len(msg.Data)))
+			o.hub.held.Add(int64(by))
 		}
-		if err != nil {
-			o.taken--
-			o.hub.Stats.Undelivered.Add(1)
-			o.hub.log.Warn("an event was not delivered", "packer", packer.Name(), "error", err)
-			continue
-		}
-		o.q.push(queued{msg, m.kind})
+		m.Message = msg
+	})
+	for _, m := range unfit {
+		seq := m.seq
+		o.q.cut(seq, func(m *queued) { o.lose(m, whyUnfit) })
+		o.hub.Stats.Undelivered.Add(1)
 	}
 }
 

@@ -1,6 +1,7 @@
 package pipe_test
 
 import (
+	"bytes"
 	"fmt"
 	"strings"
 	"sync"
@@ -96,18 +97,18 @@ func TestPresent(t *testing.T) {
 // when it is closed nothing keeps it.
 func TestPresentIsBounded(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		h := newTestHub(t, pipe.HubConfig{}, pipe.Settings{Flow: pipe.Flow{MaxBufferSize: 10}})
+		h := newTestHub(t, pipe.HubConfig{}, pipe.Settings{Flow: pipe.Flow{MaxBufferSize: 4}})
 		o := join(t, h, "owner", asOwner, "[:sente-lite/hello {:handler true}]", false)
 		defer o.leave()
 		w, leave := present(t, h, "w", true, nil)
 		defer w.leave()
 		expect(t, o, `[:sente-lite/open …]`)
-		for range 10 {
+		for range 4 {
 			o.send(t, `[[:sente-lite/send {:to "w" :event [:x/y]}] "c"]`)
 			expect(t, o, `[:chsk/reply "c" {:status :ok …}]`)
 		}
 		o.send(t, `[[:sente-lite/send {:to "w" :event [:x/y]}] "c"]`)
-		expect(t, o, `[:chsk/reply "c" {:status :backpressure :queue-size 10 …}]`)
+		expect(t, o, `[:chsk/reply "c" {:status :backpressure :queue-size 4 …}]`)
 		o.send(t, `[[:sente-lite/request {:to "w" :event [:x/y]}] "d"]`)
 		expect(t, o, `[:chsk/reply "d" [:sente-lite/error {:category :busy …}]]`)
 		leave(pipe.Reason{Code: pipe.CloseKicked, Text: "enough"})
@@ -120,6 +121,9 @@ func TestPresentIsBounded(t *testing.T) {
 // shouts is a form of the kind that programs with no notion of hello have.
 type shouts struct{}
 
+func (shouts) Join(dst []byte, items [][]byte) []byte {
+	return append(dst, bytes.Join(items, []byte(" "))...)
+}
 func (shouts) Name() string { return "shouts" }
 func (shouts) Text() bool   { return true }
 func (shouts) Unpack(dst, b []byte, _ pipe.Limits) ([]byte, error) {

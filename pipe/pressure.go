@@ -38,7 +38,7 @@ func (b *backpressure) refused(s, t *Session, name []byte, size int, busy bool) 
 	n.alarm.ring = func() { b.again(s, t, n) }
 	b.notes[t.number] = n
 	s.hub.clock.set(&n.alarm, pressureEvery)
-	b.say(s, t, n, 1, size, &s.fl)
+	b.say(s, t, n, 1, size, s.fl())
 }
 
 // again tells of what has been refused in the meantime, if anything.
@@ -74,5 +74,5 @@ func (b *backpressure) say(s, t *Session, n *note, count, size int, fl *flusher)
 		s.hub.log.Warn("what a program said was refused", "uid", s.uid, "to", t.uid, "count", count, "queue-size", size)
 		return
 	}
-	s.put(&packet{edn: e.AppendEDN(nil), kind: kindAnswer}, fl)
+	s.put(&packet{edn: e.AppendEDN(nil), kind: kindAnswer, free: true}, fl)
 }

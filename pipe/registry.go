@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"slices"
 	"strconv"
+	"time"
 )
 
 // register gives a greeted peer its place, and returns the handler that is to
@@ -15,6 +16,9 @@ func (h *Hub) register(s *Session) *Session {
 	h.users[s.uid] = append(h.users[s.uid], s)
 	if s.role == RoleClient {
 		h.clients.Add(1)
+	}
+	if s.keep {
+		h.resumable[s.key] = s
 	}
 	hd := h.handler
 	h.mu.Unlock()
@@ -49,6 +53,9 @@ func (h *Hub) unregister(s *Session) {
 	if i := slices.Index(rest, s); i >= 0 {
 		rest = slices.Delete(rest, i, i+1)
 	}
+	if h.resumable[s.key] == s {
+		delete(h.resumable, s.key)
+	}
 	if len(rest) == 0 {
 		delete(h.users, s.uid)
 	} else {
@@ -71,6 +78,10 @@ func (h *Hub) unregister(s *Session) {
 // hears of everyone who is there.
 func (h *Hub) setHandler(s *Session) *Error {
 	h.mu.Lock()
+	if h.handler == s { // it has come back
+		h.mu.Unlock()
+		return nil
+	}
 	if h.handler != nil {
 		by := h.handler.uid
 		h.mu.Unlock()
@@ -81,7 +92,7 @@ func (h *Hub) setHandler(s *Session) *Error {
 	h.handler = s
 	h.mu.Unlock()
 	for _, p := range h.everyone() {
-		p.tell(s, &s.fl)
+		p.tell(s, s.fl())
 	}
 	return nil
 }
@@ -118,7 +129,7 @@ func (s *Session) tell(hd *Session, fl *flusher) {
 	}
 	s.told = hd
 	b := append(s.appendPeer(append(make([]byte, 0, 256), "[:sente-lite/open "...)), ']')
-	hd.put(&packet{edn: b, kind: kindOwed}, fl)
+	hd.put(&packet{edn: b, kind: kindOwed, name: "sente-lite/open"}, fl)
 }
 
 // tellClose tells the handler that this peer has gone, after everything else.
@@ -133,22 +144,44 @@ func (s *Session) tellClose(r Reason, fl *flusher) {
 	b := append(append(make([]byte, 0, 128), "[:sente-lite/close {"...), s.edn...)
 	b = AppendString(append(b, " :reason "...), r.Text)
 	b = strconv.AppendUint(append(b, " :code "...), uint64(r.Code), 10)
-	hd.put(&packet{edn: append(b, "}]"...), kind: kindOwed}, fl)
+	hd.put(&packet{edn: append(b, "}]"...), kind: kindOwed, name: "sente-lite/close"}, fl)
+}
+
+// tellReconnect tells the handler that a peer is back, before anything that it says.
+func (s *Session) tellReconnect(hd *Session, recovered bool, out outcome) {
+	if hd == s {
+		return
+	}
+	b := append(append(make([]byte, 0, 128), "[:sente-lite/reconnect {"...), s.edn...)
+	hd.put(&packet{edn: append(out.append(b), "}]"...), kind: kindOwed, name: "sente-lite/reconnect"}, s.fl())
 }
 
 // appendPeer appends the map that describes this peer.
 func (s *Session) appendPeer(b []byte) []byte {
 	b = append(append(b, '{'), s.edn...)
 	b = append(append(b, " :role :"...), s.role...)
-	b = append(append(b, " :transport :"...), s.info.Transport...)
-	b = strconv.AppendInt(append(b, " :since "...), s.since, 10)
 	s.mu.Lock()
-	events, bytes := s.q.events, s.q.bytes
+	l, away := s.l, s.awaySince
+	size, bytes, unacked := s.q.events+s.q.fresh.len()+s.spilled, s.q.bytes+s.freshSize, 0
+	if s.keep {
+		unacked = s.q.next
+	}
 	s.mu.Unlock()
-	b = strconv.AppendInt(append(b, " :queue {:size "...), int64(events), 10)
+	transport := s.info.Transport
+	if l != nil {
+		transport = l.info.Transport
+	}
+	b = append(append(b, " :transport :"...), transport...)
+	b = strconv.AppendInt(append(b, " :since "...), s.since, 10)
+	b = strconv.AppendInt(append(b, " :queue {:size "...), int64(size), 10)
 	b = strconv.AppendInt(append(b, " :bytes "...), int64(bytes), 10)
-	b = s.probe.appendRTT(append(b, "} :rtt-ms "...))
-	return append(b, " :away-ms nil}"...)
+	b = strconv.AppendInt(append(b, " :unacked "...), int64(unacked), 10)
+	b = append(b, "} :rtt-ms "...)
+	if l == nil {
+		b = append(b, "nil :away-ms "...)
+		return append(strconv.AppendInt(b, time.Since(away).Milliseconds(), 10), '}')
+	}
+	return append(l.probe.appendRTT(b), " :away-ms nil}"...)
 }
 
 // appendMillis appends microseconds as milliseconds.

@@ -3,6 +3,8 @@ package pipe
 import (
 	"bytes"
 	"fmt"
+	"sync"
+	"sync/atomic"
 )
 
 // route brings an event or call that is nobody's own to the handler, or where
@@ -17,7 +19,7 @@ func (h *Hub) route(s *Session, i Item) {
 			Msg:  "nothing takes :" + string(i.Name) + " from the handler: what no module takes goes to the handler, and that is you",
 			Hint: "to reach a peer, wrap it: [:sente-lite/send {:to \"uid\" :event [:" + string(i.Name) + " …]}]"})
 	case hd != nil:
-		s.tell(hd, &s.fl)
+		s.tell(hd, s.fl())
 		s.deliver(i, append(s.aim[:0], hd))
 	default:
 		h.relay(s, i)
@@ -52,8 +54,7 @@ func (s *Session) deliver(i Item, to []*Session) {
 		s.aim = to[:0]
 	}()
 	if i.Shape == ShapeEvent {
-		p := packet{edn: s.appendRecv(make([]byte, 0, len(s.edn)+len(i.Event)+40), i.Event)}
-		s.spread(i, &p, to)
+		s.spread(i, s.hub.about(s.appendRecv(make([]byte, 0, len(s.edn)+len(i.Event)+40), i.Event), i.Name, s), to, nil)
 		return
 	}
 	if len(to) == 0 {
@@ -61,10 +62,10 @@ func (s *Session) deliver(i Item, to []*Session) {
 			Msg: "the :relay rule for :" + string(i.Name) + " reaches nobody right now"})
 		return
 	}
-	bad := s.hub.calls.pass(s, i.Call, s.hub.settings.Load().Flow.CallTimeout, to, func(cb []byte) *packet {
+	bad := s.hub.calls.pass(s, i.Call, i.Name, s.hub.settings.Load().Flow.CallTimeout, to, func(cb []byte) []byte {
 		b := append(make([]byte, 0, len(s.edn)+len(i.Event)+60), '[')
 		b = append(append(s.appendRecv(b, i.Event), ' '), cb...)
-		return &packet{edn: append(b, ']')}
+		return append(b, ']')
 	})
 	if bad != nil {
 		s.reject(i, bad)
@@ -91,18 +92,23 @@ type spreading struct {
 // One of several that has just gone is no more of them, and one that cannot
 // carry the packet is not reached: it costs the others nothing, and is an error
 // only where nobody else is left.
-func (s *Session) spread(i Item, p *packet, to []*Session) spreading {
+//
+// w is for a send whose reply waits for those who have no room yet.
+func (s *Session) spread(i Item, p *packet, to []*Session, w *held) spreading {
 	r := spreading{worst: StatusOK}
 	var unfit *Error
 	for _, t := range to {
-		status, size, err := t.put(p, &s.fl)
+		status, size, err := t.putHeld(p, w, s.fl())
 		switch {
 		case err == errGone && len(to) > 1:
 			continue
+		case err == errBlocked: // its status comes later
+		case err == errDropped:
+			r.worst = StatusBackpressure
 		case err == errBusy || status == StatusBackpressure:
 			if err == errBusy {
 				r.failed = errBusy
-			} else {
+			} else if status.worse(r.worst) {
 				r.worst = status
 			}
 			if i.Call == nil {
@@ -114,11 +120,15 @@ func (s *Session) spread(i Item, p *packet, to []*Session) spreading {
 			unfit.Event = string(i.Name)
 			if len(to) > 1 {
 				s.hub.Stats.Undelivered.Add(1)
+				t.undeliveredAlone(p.name, whyUnfit)
 				s.hub.log.Debug("an event cannot be carried", "uid", t.uid, "event", unfit.Event, "code", unfit.Code)
 			}
 			continue
 		default:
 			s.hub.Stats.Sent.Add(1)
+			if status.worse(r.worst) {
+				r.worst = status
+			}
 		}
 		r.reached++
 		r.largest = max(r.largest, size)
@@ -161,22 +171,70 @@ func (s *Session) sendToClient(i Item) {
 	}
 	b := append(make([]byte, 0, len(s.uid)+len(msg)+48), "[:msg/receive {:from-uid "...)
 	b = append(append(AppendString(b, s.uid), " :message "...), msg...)
-	s.sendAll(i, &packet{edn: append(b, "}]"...)}, targets)
+	s.sendAll(i, h.about(append(b, "}]"...), i.Name, s), targets)
 }
 
 // sendAll sends one packet to many. A call's reply says how it went; a plain
 // event's sender hears of refusals only.
 func (s *Session) sendAll(i Item, p *packet, to []*Session) {
-	r := s.spread(i, p, to)
+	var w *held
+	if i.Call != nil && s.hub.settings.Load().Flow.has(FullBlock) {
+		w = newHeld(s, i.Call)
+	}
+	r := s.spread(i, p, to, w)
 	clear(to)
 	s.aim = to[:0]
 	switch {
 	case i.Call == nil:
 	case r.failed != nil:
 		s.reject(i, r.failed)
+	case w != nil:
+		w.rest(r)
 	default:
-		s.answer(i.Call, fmt.Appendf(nil, "{:status :%s :queue-size %d :peers %d}", r.worst, r.largest, r.reached))
+		s.answer(i.Call, r.status())
 	}
+}
+
+func (r spreading) status() []byte {
+	return fmt.Appendf(nil, "{:status :%s :queue-size %d :peers %d}", r.worst, r.largest, r.reached)
+}
+
+// A held is a send whose reply waits until every receiver has taken it, or BlockFor is
+// over.
+type held struct {
+	s    *Session
+	cb   []byte
+	left atomic.Int32 // receivers without room, and the sender until it has asked all
+	mu   sync.Mutex
+	r    spreading
+}
+
+func newHeld(s *Session, cb []byte) *held {
+	w := &held{s: s, cb: bytes.Clone(cb), r: spreading{worst: StatusOK}}
+	w.left.Store(1)
+	return w
+}
+
+// settle is what became of one that waited: "" for a receiver that has gone.
+func (w *held) settle(status Status, size int) { w.settled(spreading{worst: status, largest: size}) }
+
+// rest is what became of all others.
+func (w *held) rest(r spreading) { w.settled(r) }
+
+func (w *held) settled(r spreading) {
+	w.mu.Lock()
+	if r.worst.worse(w.r.worst) {
+		w.r.worst = r.worst
+	}
+	w.r.largest = max(w.r.largest, r.largest)
+	w.r.reached += r.reached
+	w.mu.Unlock()
+	if w.left.Add(-1) > 0 {
+		return
+	}
+	var fl flusher
+	w.s.put(&packet{edn: appendReply(nil, w.cb, w.r.status()), kind: kindOwed}, &fl)
+	fl.flush()
 }
 
 // field finds a key in the data of an event.

@@ -11,192 +11,152 @@ import (
 	"time"
 )
 
-// A Session is a peer: whoever is behind a Conn, whatever carries it. One
-// goroutine reads and handles what comes in, in order; what goes out leaves by
-// the outbox.
+// A Session is a peer: whoever is behind a Conn, whatever carries it, and whatever
+// carries it next. What comes in is handled by the goroutine that reads the link, in
+// order; what goes out leaves by the outbox.
 type Session struct {
 	outbox
 	number uint64
-	info   ConnInfo
-	since  int64  // ms
-	token  string // the session's id; never logged
+	info   ConnInfo // of the first link: who it is
+	since  int64    // ms
 
 	// Set by greet, before anybody else can see the session.
 	greeted  bool
-	uid      string
 	clientID string
 	role     Role
-	hello    Hello
-	edn      []byte // uid and client-id as `:uid "u" :client-id "c"`
+	hello    Hello // of the latest link
+	cred     credential
+	diskCred bool   // cred is as the Store has it
+	token    string // the session's id; never logged
 
-	handling  sync.Mutex // held while a message is handled; guards departed
-	departed  bool       // is no peer any more
-	announce  sync.Mutex // guards told and gone, and keeps open before recv before close
-	told      *Session   // the handler that has been told of this peer
-	gone      bool
+	handling sync.Mutex // held while a message is handled; guards what follows
+	departed bool       // is no peer any more
+	bye      *Reason    // the peer has said that it goes for good
+	args     args       // the data of the event at hand
+	aim      []*Session // who an event goes to
+	scratch  []byte     // an unpacked message
+	warned   bool       // see deaf
+	turning  *flusher   // in place of the link's, where its goroutine is not the one that handles
+	allow    allowance
+
+	// Of recovery.
 	received  atomic.Uint64 // items of this session, from 1
-	lastInput atomic.Int64  // ms
-	probe     probe
-	patience  alarm // closes a stranger who does not say hello
+	ackedIn   uint64        // of them, what the peer knows of
+	noted     uint64        // and the Store
+	ackDue    bool
+	uncounted bool // a bundle could not be read: the count is lost
+	ackAlarm  alarm
+	expiry    alarm
+	awaySince time.Time // zero while there is a link; guarded by mu
+	awayFor   Reason
+
+	announce sync.Mutex // guards told and gone, and keeps open before recv before close
+	told     *Session   // the handler that has been told of this peer
+	gone     bool
 
 	registered bool                // in the hub; guarded by Hub.mu
 	subs       map[string]*channel // guarded by Hub.mu
 	open       map[string]*call    // calls that this peer waits for, by cb; guarded by calls.mu
 	asked      map[uint64]*call    // calls that this peer is to answer; guarded by calls.mu
 	news       backpressure        // what it has been refused
-
-	warned  bool       // of the reading goroutine: see deaf
-	fl      flusher    // of the reading goroutine
-	stamped bool       // lastInput is of this turn
-	aim     []*Session // of the reading goroutine: who an event goes to
-	args    args       // of the reading goroutine: the data of the event at hand
-	scratch []byte     // of the reading goroutine: an unpacked message
-	held    int        // bytes that a stranger has sent before hello
 }
 
-func newSession(h *Hub, c Conn) *Session {
+func newSession(h *Hub, l *link) *Session {
 	s := &Session{
-		outbox: outbox{hub: h, conn: c, counted: true},
+		outbox: outbox{hub: h, l: l, counted: true},
 		number: h.numbers.Add(1),
-		info:   c.Info(),
+		info:   l.info,
 		since:  now(),
 	}
 	s.speak(EDN)
 	s.onShut = func() {
 		r, _ := s.isShut()
-		s.depart(r)
+		s.finish(r, whyOf(r))
 	}
+	s.onLost = func(leg uint64) { h.calls.lost(s, leg) }
 	return s
 }
 
-// strangerBytes and strangerTime bound who has not said hello (contract 5).
-const (
-	strangerBytes = 64 << 10
-	strangerTime  = 5 * time.Second
-)
-
-// run reads until the Conn ends, and returns why: nil at a clean end. What we
-// shut ourselves is read to its end too: that sees the other side out. begun, if
-// set, is called once who needs no first value to be a peer is one.
-func (s *Session) run(begun func()) error {
-	h := s.hub
-	h.mu.Lock()
-	h.sessions[s] = struct{}{}
-	h.mu.Unlock()
-	if h.life.closed() { // perhaps too late for Shutdown to have seen it
-		s.shut(Reason{CloseShutdown, "shutdown"})
+// fl is the turn of whoever handles an event of this peer.
+func (s *Session) fl() *flusher {
+	if s.turning != nil {
+		return s.turning
 	}
-	err := s.begin()
-	if begun != nil {
-		begun()
-	}
-	turn := s.turn // one closure for all
-	for err == nil {
-		var m Message
-		m, err = s.conn.Read(turn)
-		if err != nil {
-			err = s.unreadable(err)
-		} else {
-			err = s.take(m)
-		}
-	}
-	s.turn()
-	if errors.Is(err, io.EOF) {
-		s.lastWords()
-		err = nil
-	} else if _, shut := s.isShut(); shut {
-		s.lastWords()
-	}
-	s.end(err)
-	return err
+	return &s.l.fl
 }
 
-// take handles a message of a peer that is still one.
-func (s *Session) take(m Message) error {
+// finish ends the session: who waits for its answers hears so, and the handler that it
+// has gone, after everything it said. The first call counts. What is queued gets its
+// rows in the ledger.
+func (s *Session) finish(r Reason, w why) {
 	s.handling.Lock()
 	defer s.handling.Unlock()
-	if s.leaving() || s.departed {
-		return nil
-	}
-	s.stamp()
-	return s.message(m)
+	s.finishLocked(r, w)
 }
 
-// depart takes the peer out of the hub: who waits for its answers hears so, and
-// the handler that it has gone, after everything it said. The first call counts.
-func (s *Session) depart(r Reason) {
-	s.handling.Lock()
-	defer s.handling.Unlock()
+// finishLocked is finish with the handling held. What can be resumed when the sidecar
+// ends is left to the next process.
+func (s *Session) finishLocked(r Reason, w why) {
 	if s.departed {
 		return
 	}
+	if r.Code == CloseShutdown && s.recoverable() && s.hub.store() != nil {
+		w = ""
+	}
 	s.departed = true
+	h := s.hub
 	var fl flusher
-	s.hub.unregister(s)
-	s.hub.calls.left(s, &fl)
+	h.clock.stop(&s.ackAlarm)
+	h.clock.stop(&s.expiry)
+	h.clock.stop(&s.ackLate)
+	h.unregister(s)
+	h.calls.left(s, &fl)
 	s.tellClose(r, &fl)
+	s.mu.Lock()
+	highest := s.q.highest() + s.lost + uint64(s.spilled)
+	s.mu.Unlock()
+	undelivered := s.outbox.end(w)
+	h.ledger.close(s.uid, books{s.accepted, s.delivered, s.undelivered})
+	if undelivered > 0 && w != "" {
+		h.Stats.Undelivered.Add(uint64(undelivered))
+		h.log.Warn("events were not delivered", "uid", s.uid, "count", undelivered, "code", r.Code)
+	}
+	if s.keep && w != "" {
+		reason := "expired"
+		if s.uncounted {
+			reason = "uncounted"
+		}
+		h.past.note(s.key, gone{s.uid, s.cred, highest, reason})
+		if store := h.store(); store != nil {
+			store.End(s.key)
+			h.commit(store)
+		}
+	}
 	fl.flush()
 }
 
-// unreadable answers for one message that could not be read. Any other error
-// is returned: it ends the session.
-func (s *Session) unreadable(err error) error {
-	var bad *Error
-	if !errors.As(err, &bad) {
-		return err
+func whyOf(r Reason) why {
+	switch r.Code {
+	case CloseKicked:
+		return whyKicked
+	case CloseShutdown:
+		return whyShutdown
 	}
-	s.stamp()
-	s.received.Add(1)
-	if s.early(1) {
-		return nil
-	}
-	s.refuse(nil, bad)
-	return nil
-}
-
-// lastWords lets a peer that has closed its direction only take what is queued
-// for it.
-func (s *Session) lastWords() {
-	wait := lingerTime
-	if s.info.Parent {
-		wait = s.hub.settings.Load().Shutdown
-	}
-	done := make(chan struct{})
-	s.whenFlushed(func(bool) { close(done) })
-	late := time.NewTimer(wait)
-	defer late.Stop()
-	select {
-	case <-done:
-	case <-late.C:
-	}
-}
-
-// turn ends what has been read so far: everything that it caused leaves now.
-func (s *Session) turn() {
-	s.fl.flush()
-	s.stamped = false
-}
-
-// stamp notes that the peer is there, once a turn.
-func (s *Session) stamp() {
-	if !s.stamped {
-		s.stamped = true
-		s.lastInput.Store(now())
-	}
+	return whyClosed
 }
 
 // message takes one message in. An error ends the session.
 func (s *Session) message(m Message) error {
 	f := &s.hub.settings.Load().Flow
 	data := m.Data
-	if s.early(len(data)) {
+	if s.l.early(len(data)) {
 		return nil
 	}
 	if len(data) > 1 && data[0] == 0x1f && data[1] == 0x8b && s.info.Form == nil {
-		s.received.Add(1)
-		s.refuse(nil, &Error{Category: Unsupported, Code: "gzip", Msg: "a gzipped message came in, and gzip was not agreed on", Hint: "leave :gzip out of the hello"})
+		s.spoilt(nil, nil, &Error{Category: Unsupported, Code: "gzip", Msg: "a gzipped message came in, and gzip was not agreed on", Hint: "leave :gzip out of the hello"})
 		return nil
 	}
+	raw := data
 	if packer := s.speaks(); packer != EDN && len(data) > 0 {
 		var err error
 		s.scratch, err = packer.Unpack(s.scratch[:0], data, f.Limits())
@@ -204,16 +164,14 @@ func (s *Session) message(m Message) error {
 			defer func() { s.scratch = nil }()
 		}
 		if err != nil {
-			s.received.Add(1)
-			s.refuse(nil, asError(err))
+			s.spoilt(raw, nil, asError(err))
 			return nil
 		}
 		data = s.scratch
 	}
 	item, err := split(data, f.Limits(), &s.args)
 	if err != nil {
-		s.received.Add(1)
-		s.refuse(item.Call, asError(err))
+		s.spoilt(raw, item.Call, asError(err))
 		return nil
 	}
 	if !s.greeted {
@@ -229,7 +187,7 @@ func (s *Session) message(m Message) error {
 	c := Elements(item.Body)
 	for n := 0; ; n++ {
 		v, ok := c.Next()
-		if !ok {
+		if !ok || s.leaving() {
 			return nil
 		}
 		one, err := SplitValue(v)
@@ -237,7 +195,7 @@ func (s *Session) message(m Message) error {
 			err = &Error{Category: Incorrect, Code: "bad-bundle", Msg: "a bundle inside a bundle; :batch/events holds events, calls and replies only"}
 		}
 		if err != nil {
-			s.received.Add(1)
+			s.count(nil)
 			bad := *asError(err)
 			bad.Msg = fmt.Sprintf("item %d of the bundle: %s", n, bad.Msg)
 			bad.Data = fmt.Sprintf("{:item %d}", n)
@@ -248,17 +206,30 @@ func (s *Session) message(m Message) error {
 	}
 }
 
-// early counts what a stranger sends before its hello, and reports whether that
-// was too much.
-func (s *Session) early(n int) bool {
-	if s.greeted || !s.info.Stranger {
-		return false
+// spoilt answers for a message that cannot be read: raw are its bytes, where they are
+// known. If it was to be a bundle nobody knows how many items it had, and the session
+// cannot be resumed any more.
+func (s *Session) spoilt(raw, cb []byte, e *Error) {
+	s.count(nil)
+	if e.Bundle || beginsBundle(raw) {
+		s.lostCount()
 	}
-	if s.held += n; s.held <= strangerBytes {
-		return false
+	s.refuse(cb, e)
+}
+
+// lostCount gives recovery up: what is numbered by now is not known on both sides.
+func (s *Session) lostCount() {
+	if s.keep && s.greeted {
+		s.uncounted = true
 	}
-	s.shut(Reason{CloseUnauthorized, "more than 64 KiB before a hello"})
-	return true
+}
+
+// beginsBundle reports whether a message that cannot be read begins as a bundle.
+func beginsBundle(raw []byte) bool {
+	raw = bytes.TrimLeft(raw, " \t\r\n,\ufeff")
+	rest, vector := bytes.CutPrefix(raw, []byte("["))
+	rest = bytes.TrimLeft(rest, " \t\r\n,")
+	return vector && (bytes.HasPrefix(rest, []byte(":batch/events")) || bytes.HasPrefix(rest, []byte(`"batch/events"`)))
 }
 
 // refuse tells this peer that something it sent cannot be done: as the reply
@@ -289,15 +260,18 @@ func (s *Session) answer(cb, value []byte) {
 	if cb != nil {
 		value = appendReply(nil, cb, value)
 	}
-	if _, _, err := s.put(&packet{edn: value, kind: kindAnswer}, &s.fl); err != errBusy {
+	free := cb != nil || bytes.HasPrefix(value, errorEvent)
+	if _, _, err := s.put(&packet{edn: value, kind: kindAnswer, free: free}, s.fl()); err != errBusy {
 		return
 	}
 	value = errBusy.AppendEDN(nil)
 	if cb != nil {
 		value = appendReply(nil, cb, value)
 	}
-	s.put(&packet{edn: value, kind: kindAnswer}, &s.fl)
+	s.put(&packet{edn: value, kind: kindAnswer, free: true}, s.fl())
 }
+
+var errorEvent = []byte("[:sente-lite/error ")
 
 func appendReply(dst, cb, value []byte) []byte {
 	if dst == nil {
@@ -315,24 +289,11 @@ func asError(err error) *Error {
 	return &Error{Category: Fault, Code: "fault", Msg: err.Error()}
 }
 
-// end takes the peer out of everything. It runs once, in the reading goroutine.
-func (s *Session) end(err error) {
-	h := s.hub
-	reason := s.reasonOf(err)
-	s.conn.Close(reason)
-	h.clock.stop(&s.probe.alarm)
-	h.clock.stop(&s.patience)
-	s.depart(reason)
-	undelivered := s.outbox.end()
-	if undelivered > 0 {
-		h.Stats.Undelivered.Add(uint64(undelivered))
-		h.log.Warn("events were not delivered", "uid", s.uid, "count", undelivered, "code", reason.Code)
-	}
-	s.turn()
-}
-
 // reasonOf says why a session has ended, for the handler.
 func (s *Session) reasonOf(err error) Reason {
+	if s.bye != nil {
+		return *s.bye
+	}
 	if r, shut := s.isShut(); shut {
 		return r
 	}
@@ -343,7 +304,7 @@ func (s *Session) reasonOf(err error) Reason {
 			c.Text = reasonText(c.Code)
 		}
 		return c.Reason
-	case err == nil:
+	case err == nil || errors.Is(err, io.EOF):
 		return Reason{CloseNormal, "closed"}
 	}
 	return Reason{CloseLost, "connection lost"}
@@ -378,12 +339,14 @@ func (s *Session) item(i Item) {
 		s.tailed(list, i)
 	}
 	if i.Shape == ShapeReply {
-		s.received.Add(1)
+		s.got()
 		h.calls.reply(s, i)
 		return
 	}
 	if !bytes.HasPrefix(i.Name, nsSente) && !bytes.HasPrefix(i.Name, nsChsk) {
-		s.received.Add(1)
+		if !s.count(i.Name) {
+			return
+		}
 		if isName(i.Name, "msg/send-to-client") {
 			s.sendToClient(i)
 			return
@@ -396,17 +359,28 @@ func (s *Session) item(i Item) {
 		s.pong(i)
 		return
 	case "chsk/ws-pong":
-		s.probe.ponged(s)
+		s.l.probe.ponged()
 		return
-	case "chsk/handshake", "sente-lite/ack", "sente-lite/credit":
+	case "chsk/handshake":
+		return
+	case "sente-lite/ack":
+		s.acknowledged(i)
+		return
+	case "sente-lite/credit":
+		s.credited(i)
+		return
+	case "chsk/close":
+		s.goodbye(i)
 		return
 	case "sente-lite/error":
-		s.received.Add(1)
+		s.got()
 		h.Stats.PeerErrors.Add(1)
 		h.log.Debug("a peer reports an error", "uid", s.uid, "bytes", len(i.Body))
 		return
 	}
-	s.received.Add(1)
+	if !s.count(i.Name) {
+		return
+	}
 	switch string(i.Name) {
 	case "sente-lite/hello":
 		s.reject(i, &Error{Category: Conflict, Code: "hello-again", Event: string(i.Name),
@@ -428,7 +402,26 @@ func (s *Session) pong(i Item) {
 		s.answer(i.Call, []byte(`"pong"`))
 		return
 	}
-	s.put(&packet{edn: pongEvent, kind: kindAnswer}, &s.fl)
+	s.put(&packet{edn: pongEvent, kind: kindControl}, s.fl())
+}
+
+// goodbye handles [:chsk/close {:code 1000 :reason "…"}], a stream's way to say why it
+// ends: the peer means to go, and will not come back to this session.
+func (s *Session) goodbye(i Item) {
+	r := Reason{CloseNormal, "closed"}
+	if text, ok := field(i, ":reason"); ok {
+		if t, err := Unquote(text); err == nil && t != "" {
+			r.Text = t
+		}
+	}
+	if code, ok := field(i, ":code"); ok {
+		if n, err := strconv.ParseUint(string(code), 10, 16); err == nil {
+			r.Code = uint16(n)
+		}
+	}
+	if r.Code == CloseNormal || r.Code >= 4500 {
+		s.bye = &r
+	}
 }
 
 var (

@@ -143,9 +143,12 @@ func patterns(i Item, key string, v []byte) ([]string, *Error) {
 }
 
 // put queues a packet for this peer, and shows it to those who look.
-func (s *Session) put(p *packet, fl *flusher) (Status, int, error) {
-	status, size, err := s.outbox.put(p, fl)
-	if list := s.hub.tails.Load(); list != nil && err == nil && status == StatusOK {
+func (s *Session) put(p *packet, fl *flusher) (Status, int, error) { return s.putHeld(p, nil, fl) }
+
+// putHeld is put for a send whose reply may wait.
+func (s *Session) putHeld(p *packet, w *held, fl *flusher) (Status, int, error) {
+	status, size, err := s.outbox.putHeld(p, w, fl)
+	if list := s.hub.tails.Load(); list != nil && (err == nil && status != StatusBackpressure || err == errBlocked) {
 		if p.shown == nil { // the same for all who get it
 			p.shown = new(Item)
 			*p.shown, _ = SplitValue(p.edn)
@@ -160,7 +163,7 @@ func (s *Session) put(p *packet, fl *flusher) (Status, int, error) {
 // tailed shows what this peer has said to those who look.
 func (s *Session) tailed(list *[]*tail, i Item) {
 	for _, t := range *list {
-		t.sees(s, ":in", &i, &s.fl)
+		t.sees(s, ":in", &i, s.fl())
 	}
 }
 
@@ -181,8 +184,8 @@ func (t *tail) sees(s *Session, dir string, i *Item, fl *flusher) {
 		return
 	}
 	skipped := t.skipped.Swap(0)
-	status, _, err := t.to.outbox.put(&packet{edn: appendRow(dir, s.uid, name, i, skipped)}, fl)
-	if err != nil || status != StatusOK {
+	status, _, err := t.to.outbox.put(&packet{edn: appendRow(dir, s.uid, name, i, skipped), name: "sente-lite/tailed"}, fl)
+	if err != nil || status == StatusBackpressure {
 		t.skipped.Add(skipped + 1)
 	}
 }

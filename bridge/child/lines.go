@@ -18,6 +18,14 @@ type lines struct{}
 func (lines) Name() string { return "lines" }
 func (lines) Text() bool   { return true }
 
+// Join is of no use to a program: it never asks for bundles.
+func (lines) Join(dst []byte, items [][]byte) []byte {
+	for _, it := range items {
+		dst = append(dst, it...)
+	}
+	return dst
+}
+
 // Unpack takes a line with its newline, if it has one.
 func (lines) Unpack(dst, packed []byte, _ pipe.Limits) ([]byte, error) {
 	line := bytes.TrimSuffix(packed, []byte{'\n'})

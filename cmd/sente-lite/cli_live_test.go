@@ -95,7 +95,7 @@ func TestTailEndsUnread(t *testing.T) {
 	handler.hear(`[:chsk/reply "all"`)
 	eventually(t, "its stdout is full", func() bool {
 		handler.say(`[[:sente-lite/peers {}] "queue"]`)
-		return !strings.Contains(handler.hear(`[:chsk/reply "queue"`), ":queue {:size 0 :bytes 0} :rtt-ms nil :away-ms nil}]]")
+		return !strings.Contains(handler.hear(`[:chsk/reply "queue"`), ":queue {:size 0 :bytes 0 :unacked 0} :rtt-ms nil :away-ms nil}]]")
 	})
 	tail.signal(syscall.SIGINT)
 	tail.exits(exitDone, 5*time.Second)

@@ -189,3 +189,15 @@ var nameBytes = func() (set [utf8.RuneSelf]bool) {
 func isNameRune(r rune) bool {
 	return r != utf8.RuneError && unicode.IsGraphic(r) && !unicode.IsSpace(r) && !unicode.Is(unicode.Zs, r)
 }
+
+// Join makes the bundle.
+func (*jsonPacker) Join(dst []byte, items [][]byte) []byte {
+	dst = append(dst, `["batch/events",[`...)
+	for i, it := range items {
+		if i > 0 {
+			dst = append(dst, ',')
+		}
+		dst = append(dst, it...)
+	}
+	return append(dst, "]]"...)
+}

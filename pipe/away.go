@@ -1,0 +1,404 @@
+package pipe
+
+import (
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"slices"
+	"strconv"
+	"sync"
+	"time"
+)
+
+// Recovery, both ways (contract section 5): a peer whose hello said :recover true may
+// lose its link and come back within Recovery.Window. Both sides count the items of
+// each direction and keep what the other has not acknowledged, so nothing is lost,
+// doubled or reordered.
+
+const (
+	ackItems = 32          // that are acknowledged at once
+	ackAfter = time.Second // after which fewer are
+	// ackPatience is how long a peer that owes acknowledgements holds up what is to be
+	// written when as much as may be kept is unacknowledged. Then the oldest is kept no
+	// longer.
+	ackPatience = 2 * time.Second
+)
+
+// recoverable reports whether the session may be resumed.
+func (s *Session) recoverable() bool { return s.keep && !s.uncounted }
+
+// comesBack reports whether the end of a link leaves the session: it does unless one
+// of us has meant it to end.
+func (s *Session) comesBack(err error) bool {
+	if !s.greeted || !s.recoverable() || s.departed || s.bye != nil {
+		return false
+	}
+	if _, shut := s.isShut(); shut {
+		return false
+	}
+	var c Closed
+	return !errors.As(err, &c) || c.Code != CloseNormal && c.Code < 4500
+}
+
+// goAway takes the link off. The session waits for another. Its handling is held.
+func (s *Session) goAway(r Reason) {
+	s.mu.Lock()
+	s.awaySince = time.Now()
+	s.mu.Unlock()
+	s.awayFor = r
+	s.hub.log.Debug("peer away", "uid", s.uid, "code", r.Code)
+	s.detach()
+	s.hub.clock.stop(&s.ackAlarm)
+	if s.expiry.ring == nil {
+		s.expiry.ring = func() { s.hub.goroutine(s.expire) }
+	}
+	s.hub.clock.set(&s.expiry, s.hub.settings.Load().Flow.Recovery.Window)
+}
+
+// detach takes the link off the outbox: what it has written and what was not
+// acknowledged waits again.
+func (o *outbox) detach() {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if o.l == nil {
+		return
+	}
+	o.forgetControl()
+	o.q.again(o.l.flight)
+	o.l.flight = written{}
+	o.l = nil
+	o.dirty = false
+	o.window = window{alarm: o.window.alarm}
+	o.hub.clock.stop(&o.ackLate)
+	o.late = false
+}
+
+// expire ends a session whose peer has not come back.
+func (s *Session) expire() {
+	s.handling.Lock()
+	back := s.l != nil || s.departed
+	s.handling.Unlock()
+	if !back {
+		s.finish(s.awayFor, whyExpired)
+	}
+}
+
+// keepAway queues an item for a peer that is away: the latest of them. The lock is held.
+func (o *outbox) keepAway(m *queued, p *packet) (Status, error) {
+	f := &o.hub.settings.Load().Flow
+	full := o.q.fresh.len() >= max(0, f.Recovery.MaxMsgs)
+	if (full || o.spilled > 0) && m.kind == kindEvent && f.policy(m.name) == FullQueue && o.hub.store() != nil {
+		if err := o.spillOver(m, p); err == nil {
+			return StatusOK, nil
+		}
+	}
+	if o.counted && !o.hub.Take(len(m.Data)) {
+		return "", errBusy
+	}
+	m.at = now()
+	o.accepted++
+	o.q.seq++
+	m.seq = o.q.seq
+	o.keepNote(o.q.fresh.push(*m), p.edn)
+	o.freshSize += len(m.Data)
+	for o.q.fresh.len() > max(0, f.Recovery.MaxMsgs) || o.freshSize > f.MaxBufferBytes {
+		old := o.q.fresh.pop()
+		o.freshSize -= len(old.Data)
+		o.lost++
+		o.lose(&old, whyOverwritten)
+	}
+	return StatusOK, nil
+}
+
+// unackedFull reports whether nothing new is to be written until the peer has
+// acknowledged something. One that does not in time loses what is kept for it. The
+// lock is held.
+func (o *outbox) unackedFull() bool {
+	if !o.keep || o.q.next < o.q.numbered {
+		return false
+	}
+	f := &o.hub.settings.Load().Flow
+	over := func() bool {
+		return o.q.next > 0 && (o.q.next >= f.MaxBufferSize || o.q.keptBytes >= f.MaxBufferBytes)
+	}
+	if !over() {
+		return false
+	}
+	if !o.late {
+		if !o.waitsForAck {
+			o.waitsForAck = true
+			o.ackLate.ring = func() {
+				o.mu.Lock()
+				defer o.mu.Unlock()
+				o.waitsForAck = false
+				if o.l != nil && over() {
+					o.late = true
+					o.write()
+				}
+			}
+			o.hub.clock.set(&o.ackLate, ackPatience)
+		}
+		return true
+	}
+	for over() {
+		o.q.drop(1, func(m *queued) { o.lose(m, whyOverwritten) })
+	}
+	return false
+}
+
+// acknowledged handles [:sente-lite/ack n].
+func (s *Session) acknowledged(i Item) {
+	n, err := strconv.ParseUint(string(i.Body), 10, 64)
+	if err != nil {
+		s.reject(i, badData(i, "the highest number that was received, like [:sente-lite/ack 41]"))
+		return
+	}
+	if !s.keep {
+		return // it has not asked for recovery, and nothing is kept for it
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if sent := s.q.sent(); n > sent {
+		s.mu.Unlock()
+		s.reject(i, &Error{Category: Incorrect, Code: "ack-ahead", Event: string(i.Name),
+			Msg: fmt.Sprintf("an ack of %d; the highest number that was given to this peer is %d", n, sent)})
+		s.mu.Lock()
+		return
+	}
+	s.ackedTo(n)
+	s.late = false
+	if s.q.unwritten() > 0 {
+		s.mark(s.fl())
+	}
+	if len(s.waiters) > 0 {
+		s.tellWaiters(false)
+	}
+}
+
+// ackedTo drops what the peer has. The lock is held.
+func (o *outbox) ackedTo(n uint64) {
+	if n <= o.q.acked {
+		return
+	}
+	store := o.hub.store()
+	var seqs []uint64
+	o.q.drop(int(n-o.q.acked), func(m *queued) {
+		o.release(m)
+		o.delivered++
+		if store != nil {
+			seqs = append(seqs, m.seq)
+		}
+	})
+	if store != nil {
+		store.Gone(o.key, o.q.acked, seqs...)
+	}
+}
+
+// count counts an item of the peer's: name is nil where it is none that could be
+// taken apart. It reports false where that was more than its credit.
+func (s *Session) count(name []byte) bool {
+	s.got()
+	return s.costs(name)
+}
+
+// got is count for what costs no credit. What came before hello is not counted.
+func (s *Session) got() {
+	if !s.greeted {
+		return
+	}
+	s.received.Add(1)
+	if s.keep {
+		s.oweAck()
+	}
+}
+
+// oweAck sees to it that what has been received is acknowledged: after 32 items, at
+// the end of a turn, or 1 s.
+func (s *Session) oweAck() {
+	switch n := s.received.Load() - s.ackedIn; {
+	case n == 1:
+		if s.ackAlarm.ring == nil {
+			s.ackAlarm.ring = func() { s.hub.goroutine(s.ackNow) }
+		}
+		s.hub.clock.set(&s.ackAlarm, ackAfter)
+	case n >= ackItems && !s.ackDue:
+		s.ackDue = true
+	}
+}
+
+// ack acknowledges what has been received. The session's handling is held.
+func (s *Session) ack(fl *flusher) {
+	n := s.received.Load()
+	s.ackDue = false
+	if n == s.ackedIn || s.l == nil || s.uncounted {
+		return
+	}
+	s.ackedIn = n
+	s.outbox.put(&packet{edn: append(strconv.AppendUint([]byte("[:sente-lite/ack "), n, 10), ']'), kind: kindControl}, fl)
+}
+
+func (s *Session) ackNow() {
+	s.handling.Lock()
+	defer s.handling.Unlock()
+	if s.departed || s.l == nil {
+		return
+	}
+	var fl flusher
+	s.ack(&fl)
+	fl.flush()
+}
+
+// noteReceived ends a turn of a link's: what it has brought is acknowledged, and
+// noted for the next process.
+func (s *Session) noteReceived(l *link) {
+	if !s.keep {
+		return
+	}
+	s.handling.Lock()
+	defer s.handling.Unlock()
+	if s.l != l {
+		return
+	}
+	if store := s.hub.store(); store != nil && s.received.Load() != s.noted {
+		s.noted = s.received.Load()
+		store.Received(s.key, s.noted)
+	}
+	if s.ackDue {
+		s.ack(&l.fl)
+	}
+}
+
+// An outcome is what became of the wish to resume a session.
+type outcome struct {
+	s      *Session // the session, where it was resumed
+	uid    string   // of the one that could not be, for the new one
+	reason string   // why not
+	missed uint64
+	known  bool // missed is
+}
+
+// sessionKey is what a session is known by: its id is kept nowhere else than in the
+// session itself.
+func sessionKey(id string) SessionKey { return sha256.Sum256([]byte(id)) }
+
+// resume gives a link to the session that its hello names, or says why not. Where that
+// is still there it ends. With the session comes its handling lock.
+func (l *link) resume(hello Hello, cred credential) outcome {
+	h := l.hub
+	key := sessionKey(hello.Session)
+	h.mu.RLock()
+	s := h.resumable[key]
+	h.mu.RUnlock()
+	if s == nil {
+		return h.past.find(key, cred, hello.Seen)
+	}
+	if !s.cred.admits(cred, s.diskCred) {
+		return outcome{reason: "credentials"}
+	}
+	s.handling.Lock()
+	if s.departed {
+		s.handling.Unlock()
+		return h.past.find(key, cred, hello.Seen)
+	}
+	if why := s.takeOver(l, hello); why != "" {
+		missed, known := s.missed(hello.Seen)
+		reason := Reason{CloseReplaced, "replaced by a new session of the same client"}
+		old := s.l
+		s.finishLocked(reason, whyNotResumed)
+		s.handling.Unlock()
+		if old != nil {
+			old.conn.Close(reason)
+		}
+		return outcome{uid: s.uid, reason: why, missed: missed, known: known}
+	}
+	return outcome{s: s}
+}
+
+// missed is how many items a peer has not got that has seen n.
+func (s *Session) missed(seen uint64) (uint64, bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	high := s.q.highest() + s.lost + uint64(s.spilled)
+	return high - min(seen, high), true
+}
+
+// takeOver closes the link that there is and puts l in its place, with what the peer
+// has not seen waiting to be written. Or it says why not. The handling is held.
+func (s *Session) takeOver(l *link, hello Hello) (why string) {
+	s.mu.Lock()
+	switch {
+	case s.uncounted:
+		why = "uncounted"
+	case hello.Seen > s.q.sent() && !s.stored:
+		why = "ahead"
+	case hello.Seen > s.q.highest():
+		why = "ahead"
+	case s.lost > 0 || hello.Seen < s.q.acked:
+		why = "overwritten"
+	}
+	s.mu.Unlock()
+	if why != "" {
+		return why
+	}
+	if old := s.l; old != nil {
+		s.detach()
+		s.hub.clock.stop(&old.probe.alarm)
+		s.hub.goroutine(func() { old.conn.Close(Reason{CloseReplaced, "another link has resumed this session"}) })
+	}
+	s.hub.clock.stop(&s.expiry)
+	s.ackedIn, s.ackDue = s.received.Load(), false // the greeting says it
+	s.hub.clock.stop(&s.ackAlarm)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.awaySince = time.Time{}
+	if n := int(hello.Seen - s.q.acked); n > s.q.numbered { // an earlier process had written it
+		s.q.numbered = n
+	}
+	s.ackedTo(hello.Seen)
+	s.q.merge()
+	s.freshSize, s.stored = 0, false
+	return ""
+}
+
+// past remembers sessions that have ended, for those who come back too late.
+type past struct {
+	mu    sync.Mutex
+	known map[SessionKey]gone
+	order []SessionKey
+}
+
+type gone struct {
+	uid     string
+	cred    credential
+	highest uint64
+	why     string
+}
+
+const maxGone = 4096
+
+func (p *past) note(key SessionKey, g gone) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.known == nil {
+		p.known = map[SessionKey]gone{}
+	}
+	if len(p.order) >= maxGone {
+		delete(p.known, p.order[0])
+		p.order = slices.Delete(p.order, 0, 1)
+	}
+	p.known[key] = g
+	p.order = append(p.order, key)
+}
+
+func (p *past) find(key SessionKey, cred credential, seen uint64) outcome {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	g, ok := p.known[key]
+	switch {
+	case !ok:
+		return outcome{reason: "unknown"}
+	case g.cred != cred:
+		return outcome{reason: "credentials"}
+	}
+	return outcome{uid: g.uid, reason: g.why, missed: g.highest - min(seen, g.highest), known: true}
+}

@@ -1,0 +1,236 @@
+package pipe
+
+import "time"
+
+// policy is what happens to an event of a name that finds a queue full.
+func (f *Flow) policy(name string) FullPolicy {
+	for _, r := range f.OnFull {
+		if Match(r.Event, name) {
+			return r.Policy
+		}
+	}
+	return FullNotify
+}
+
+// has reports whether there is an event with a policy.
+func (f *Flow) has(p FullPolicy) bool {
+	for _, r := range f.OnFull {
+		if r.Policy == p {
+			return true
+		}
+	}
+	return false
+}
+
+// full reports whether an event of n bytes has no room. One event always has. Lanes
+// beside the first leave a quarter of the room to that.
+func (o *outbox) full(m *queued) bool {
+	f := &o.hub.settings.Load().Flow
+	most, bytes := f.MaxBufferSize, f.MaxBufferBytes
+	if m.lane > 0 {
+		most, bytes = most-most/4, bytes-bytes/4
+	}
+	if o.q.events >= most || o.q.events > 0 && o.q.bytes+len(m.Data) > bytes {
+		return true
+	}
+	if f.MaxBufferAge == 0 || o.q.events == 0 {
+		return false
+	}
+	old := o.q.oldest()
+	return old != nil && now()-old.at >= f.MaxBufferAge.Milliseconds()
+}
+
+// overflow decides about an event that has no room. The lock is held. taken reports
+// that it has been seen to; else room has been made for it.
+func (o *outbox) overflow(m *queued, p *packet, w *held) (status Status, err error, taken bool) {
+	f := &o.hub.settings.Load().Flow
+	switch f.policy(m.name) {
+	case FullDropOldest:
+		for o.full(m) {
+			old, ok := o.q.victim(func(*queued) bool { return true })
+			if !ok { // calls only
+				return StatusBackpressure, nil, true
+			}
+			o.lose(&old, whyDropOldest)
+		}
+		return "", nil, false
+	case FullDropNewest:
+		o.accepted++
+		o.undelivered++
+		o.hub.ledger.note(o.uid, m.name, whyDropNewest)
+		return StatusBackpressure, errDropped, true
+	case FullCoalesce:
+		if old, ok := o.q.victim(func(q *queued) bool { return q.key == m.key }); ok {
+			o.lose(&old, whyCoalesce)
+			if !o.full(m) {
+				return "", nil, false
+			}
+		}
+	case FullBlock:
+		if w == nil || len(o.blocked) >= f.MaxBufferSize {
+			break
+		}
+		o.block(m, w, f.BlockFor)
+		return StatusBackpressure, errBlocked, true
+	case FullQueue:
+		if err := o.spillOver(m, p); err == nil {
+			return StatusOK, nil, true
+		}
+	case FullDisconnect:
+		why := Reason{CloseOverloaded, "you do not read what is sent to you"}
+		o.endFor(why, whyDisconnect)
+		return "", errGone, true
+	}
+	return StatusBackpressure, nil, true
+}
+
+// errBlocked and errDropped are no errors: what became of an event that is neither
+// queued nor refused.
+var (
+	errBlocked = &Error{Code: "blocked"}
+	errDropped = &Error{Code: "dropped"}
+)
+
+// blocked is an event that waits for room in a queue.
+type blocked struct {
+	m     queued
+	w     *held
+	alarm alarm
+}
+
+// block lets an event wait for room. The lock is held.
+func (o *outbox) block(m *queued, w *held, wait time.Duration) {
+	b := &blocked{m: *m, w: w}
+	o.blocked = append(o.blocked, b)
+	w.left.Add(1)
+	b.alarm.ring = func() {
+		o.mu.Lock()
+		for i, other := range o.blocked {
+			if other == b {
+				o.blocked = append(o.blocked[:i], o.blocked[i+1:]...)
+				size := o.q.events
+				o.mu.Unlock()
+				b.w.settle(StatusBackpressure, size)
+				return
+			}
+		}
+		o.mu.Unlock()
+	}
+	o.hub.clock.set(&b.alarm, wait)
+}
+
+// admit lets those that wait for room in, in the order of their coming. The lock is
+// held, and let go meanwhile.
+func (o *outbox) admit() {
+	for len(o.blocked) > 0 && (o.ended || !o.full(&o.blocked[0].m)) {
+		b := o.blocked[0]
+		o.blocked = o.blocked[1:]
+		o.hub.clock.stop(&b.alarm)
+		status := StatusOK
+		if o.ended {
+			status = ""
+		} else {
+			o.accept(b.m)
+		}
+		size := o.q.events
+		o.mu.Unlock()
+		b.w.settle(status, size)
+		o.mu.Lock()
+	}
+	if len(o.blocked) == 0 {
+		o.blocked = nil
+	}
+}
+
+// spillOver puts an event into the peer's file. The lock is held.
+func (o *outbox) spillOver(m *queued, p *packet) error {
+	store := o.hub.store()
+	if store == nil {
+		return errGone
+	}
+	if o.spill == nil {
+		s, err := store.Spill(o.key)
+		if err != nil {
+			o.hub.log.Error("events cannot be spilled", "uid", o.uid, "error", err)
+			return err
+		}
+		o.spill = s
+	}
+	o.q.seq++
+	it := m.stored(p.edn)
+	it.Seq = o.q.seq
+	if err := o.spill.Append(it); err != nil {
+		o.hub.log.Error("an event cannot be spilled", "uid", o.uid, "error", err)
+		return err
+	}
+	o.accepted++
+	o.spilled++
+	return nil
+}
+
+// refill takes what was spilled back once the queue is half empty. The lock is held.
+func (o *outbox) refill() {
+	if o.spilled == 0 || o.ended {
+		return
+	}
+	f := &o.hub.settings.Load().Flow
+	packer := o.speaks()
+	for o.spilled > 0 && o.q.events < (f.MaxBufferSize+1)/2 && o.q.bytes < f.MaxBufferBytes/2 {
+		items, err := o.spill.Next(min(256, (f.MaxBufferSize+1)/2), 1<<20)
+		if err != nil {
+			o.hub.log.Error("what was spilled cannot be read", "uid", o.uid, "error", err)
+		}
+		if len(items) == 0 {
+			return
+		}
+		for _, it := range items {
+			o.spilled--
+			m := restored(it)
+			msg, err := (&packet{edn: it.EDN}).in(packer)
+			if err != nil {
+				o.undelivered++
+				o.hub.ledger.note(o.uid, it.Name, whyUnfit)
+				continue
+			}
+			m.Message = msg
+			if o.counted {
+				o.hub.held.Add(int64(len(m.Data)))
+			}
+			o.keepNote(o.q.push(m), it.EDN)
+		}
+	}
+}
+
+// What the Kind of a StoredItem says beside the kind.
+const (
+	storedFree = 1 << 3
+	storedCall = 1 << 4
+)
+
+// someLeg stands for a call that an earlier process has passed on.
+const someLeg = ^uint64(0)
+
+// stored is the item for a Store. A call that is spilled is no different from an
+// event any more: nobody looks for it on the disk.
+func (m *queued) stored(edn []byte) StoredItem {
+	it := StoredItem{Seq: m.seq, Kind: uint8(m.kind), Lane: m.lane, Name: m.name, At: m.at, EDN: edn}
+	if m.free {
+		it.Kind |= storedFree
+	}
+	if m.leg != 0 {
+		it.Kind |= storedCall
+	}
+	return it
+}
+
+// restored is the other half of stored. What cannot be is not.
+func restored(it StoredItem) queued {
+	m := queued{kind: queueKind(it.Kind & 3), lane: it.Lane, free: it.Kind&storedFree != 0, name: it.Name, at: it.At}
+	if it.Kind&storedCall != 0 {
+		m.leg = someLeg
+	}
+	if m.kind == kindControl || m.lane > MaxLanes {
+		m.kind, m.lane = kindEvent, 0
+	}
+	return m
+}

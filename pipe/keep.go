@@ -1,0 +1,179 @@
+package pipe
+
+import (
+	"crypto/sha256"
+	"encoding/binary"
+	"fmt"
+	"time"
+)
+
+// Keep gives the hub a Store. What an earlier process has left in it are peers that
+// are away from now on, for as long as one that has just lost its link. The caller
+// closes the Store after Shutdown.
+func (h *Hub) Keep(store Store) error {
+	left, err := store.Sessions()
+	if err != nil {
+		return err
+	}
+	h.stores.Store(&store)
+	for _, st := range left {
+		h.restore(store, st)
+	}
+	if len(left) > 0 {
+		h.log.Info("sessions of an earlier process may be resumed", "count", len(left))
+	}
+	return store.Commit()
+}
+
+func (h *Hub) store() Store {
+	if s := h.stores.Load(); s != nil {
+		return *s
+	}
+	return nil
+}
+
+// commit brings what has been noted to the disk, before it is written to anybody.
+func (h *Hub) commit(store Store) {
+	if err := store.Commit(); err != nil {
+		h.storeFailed(err)
+	}
+}
+
+// storeFailed says so, once a minute at most: everything goes on without what a crash
+// would need.
+func (h *Hub) storeFailed(err error) {
+	last, at := h.complained.Load(), now()
+	if at-last >= time.Minute.Milliseconds() && h.complained.CompareAndSwap(last, at) {
+		h.log.Error("the data folder cannot be written; a crash would lose what waits", "error", err)
+	}
+}
+
+// restore makes a peer of a session that an earlier process has left.
+func (h *Hub) restore(store Store, st StoredSession) {
+	cred, ok := parseCredential(st.Credential)
+	window := h.settings.Load().Flow.Recovery.Window
+	if !ok || window < 0 {
+		store.End(st.Key)
+		return
+	}
+	l := &link{hub: h, info: ConnInfo{Transport: "away"}}
+	s := newSession(h, l)
+	s.outbox.l = nil
+	s.greeted, s.keep, s.stored, s.diskCred = true, true, true, true
+	s.hello = Hello{Ours: true, Recover: true, ClientID: st.ClientID}
+	s.cred, s.key, s.role, s.since = cred, st.Key, st.Role, st.Since.UnixMilli()
+	s.info.SameUser, s.info.UserID = cred.same, cred.user
+	s.counted = s.role != RoleOwner
+	s.setNames(st.UID, st.ClientID)
+	s.received.Store(st.Received)
+	s.noted, s.ackedIn = st.Received, st.Received
+	s.q.acked = st.Acked
+	for _, it := range st.Items {
+		m := restored(it)
+		m.seq = it.Seq
+		m.Message = Message{Data: it.EDN, Text: true}
+		s.q.seq = max(s.q.seq, it.Seq)
+		s.q.count(&m, 1)
+		s.q.items.push(m) // whatever its lane: they are in the order of their numbers
+		s.accepted++
+		if s.counted {
+			h.held.Add(int64(len(m.Data)))
+		}
+	}
+	if st.Spilled > 0 {
+		if sp, err := store.Spill(st.Key); err == nil {
+			s.spill = sp
+			n, _ := sp.Len()
+			s.spilled = n
+			s.accepted += uint64(n)
+		} else {
+			h.log.Error("what was spilled cannot be read", "uid", st.UID, "error", err)
+		}
+	}
+	h.mu.Lock()
+	h.sessions[s] = struct{}{}
+	h.mu.Unlock()
+	h.register(s)
+	h.mu.Lock()
+	for _, id := range st.Channels {
+		h.join(id, s)
+	}
+	h.mu.Unlock()
+	s.awaySince = time.Now()
+	s.awayFor = Reason{CloseLost, "the sidecar was started again"}
+	s.expiry.ring = func() { h.goroutine(s.expire) }
+	h.clock.set(&s.expiry, window)
+}
+
+// noteBegin tells the Store of a session that can be resumed.
+func (s *Session) noteBegin() {
+	if store := s.hub.store(); store != nil && s.keep {
+		store.Begin(StoredSession{Key: s.key, UID: s.uid, ClientID: s.clientID, Role: s.role, Credential: s.cred.bytes(),
+			Since: time.UnixMilli(s.since), Received: s.received.Load()})
+	}
+}
+
+// A credential is what a session was begun with, and what it takes to resume it.
+type credential struct {
+	role  Role
+	uid   string
+	token [32]byte
+	same  bool // the same user, over a Unix socket
+	user  int
+}
+
+func (s *Session) credential() credential {
+	c := credential{role: s.claimed(s.info.Claim), same: s.info.SameUser}
+	if s.info.Transport == "unix" {
+		c.user = s.info.UserID
+	}
+	if s.info.Claim != nil {
+		c.uid, c.token = s.info.Claim.UID, s.info.Claim.token
+	}
+	return c
+}
+
+// bytes is the credential on disk: a token only as what it hashes to, once more.
+func (c credential) bytes() []byte {
+	again := sha256.Sum256(c.token[:])
+	b := append([]byte(nil), again[:]...)
+	b = binary.AppendVarint(b, int64(c.user))
+	if c.same {
+		b = append(b, 1)
+	} else {
+		b = append(b, 0)
+	}
+	return append(append(append(b, c.role...), 0), c.uid...)
+}
+
+func parseCredential(b []byte) (c credential, ok bool) {
+	if len(b) < 32+1+1+1 {
+		return c, false
+	}
+	copy(c.token[:], b)
+	b = b[32:]
+	user, n := binary.Varint(b)
+	if n <= 0 || len(b) < n+2 {
+		return c, false
+	}
+	c.user, c.same = int(user), b[n] == 1
+	rest := string(b[n+1:])
+	for i := range len(rest) {
+		if rest[i] == 0 {
+			c.role, c.uid = Role(rest[:i]), rest[i+1:]
+			return c, c.role == RoleOwner || c.role == RoleClient
+		}
+	}
+	return c, false
+}
+
+// admits reports whether c may resume what was begun with own, which may come from the
+// disk.
+func (own credential) admits(c credential, stored bool) bool {
+	if stored {
+		c.token = sha256.Sum256(c.token[:])
+	}
+	return own == c
+}
+
+func (c credential) String() string { return fmt.Sprintf("%s %q", c.role, c.uid) } // never the token
