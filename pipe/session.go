@@ -370,8 +370,10 @@ func (s *Session) item(i Item) {
 		s.credited(i)
 		return
 	case "chsk/close":
-		s.goodbye(i)
-		return
+		if _, says := field(i, ":code"); says && i.Call == nil {
+			s.goodbye(i)
+			return
+		}
 	case "sente-lite/error":
 		s.got()
 		h.Stats.PeerErrors.Add(1)
