@@ -122,7 +122,7 @@ func TestDefaults(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if want := (pipe.Flow{}).OrDefault(); cfg.Hub.Flow != want {
+	if want := (pipe.Flow{}).OrDefault(); !reflect.DeepEqual(cfg.Hub.Flow, want) {
 		t.Errorf("got %+v, want %+v", cfg.Hub.Flow, want)
 	}
 	if cfg.Name != "default" || cfg.Named || cfg.Listen != nil || cfg.Static != "public" || cfg.StaticGiven ||
