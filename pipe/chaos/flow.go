@@ -182,7 +182,7 @@ func (f *flow) ends(err error) {
 	}
 }
 
-// A delayLine gives bytes when their time has come, in order.
+// A delayLine gives bytes when their time has come, and that of all before them.
 type delayLine struct {
 	f      *flow
 	chunks chan chunk
@@ -205,15 +205,10 @@ func newDelayLine(f *flow) *delayLine {
 func (d *delayLine) fill() {
 	way := d.f.way
 	var at int64
-	var last time.Time
 	for {
 		b := make([]byte, delayedSize)
 		n, err := d.f.src.Read(b)
 		due := time.Now().Add(way.Delay + way.jitter(at))
-		if due.Before(last) {
-			due = last
-		}
-		last = due
 		at += int64(n)
 		select {
 		case d.chunks <- chunk{b[:n], due, err}:
