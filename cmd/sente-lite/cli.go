@@ -73,6 +73,7 @@ type grammar struct {
 	Ask   askCommand   `cmd:"" group:"Talk to a running one" help:"Ask the handler or a peer, and print the reply."`
 	Peers peersCommand `cmd:"" group:"Talk to a running one" help:"Show who is connected."`
 	Tail  tailCommand  `cmd:"" group:"Talk to a running one" help:"Show events as they come and go."`
+	Chaos chaosCommand `cmd:"" group:"Talk to a running one" help:"A bad network in front of it, from a seed."`
 
 	Doctor  doctorCommand  `cmd:"" group:"Look" help:"Check this machine and what runs, and say how to fix it."`
 	Check   configCommand  `cmd:"" name:"config" group:"Look" help:"The configuration and where it comes from."`
@@ -159,6 +160,8 @@ func (g *grammar) run(command string, parser *kong.Kong, sys system) int {
 		return perform(sys, g.Peers.form(), g.Peers.run)
 	case "tail":
 		return perform(sys, g.Tail.form(), g.Tail.run)
+	case "chaos":
+		return perform(sys, formText, func(sys system, p *printer) error { return g.Chaos.run(sys, p, g.Listen) })
 	case "doctor":
 		return g.doctor(sys)
 	case "config check":
@@ -186,13 +189,15 @@ func takesConfig(command string) bool {
 	return false
 }
 
+// takesFlag reports whether a command takes a flag of the grammar itself.
+func takesFlag(command, flag string) bool {
+	return takesConfig(command) || command == "chaos" && flag == "listen"
+}
+
 // strayFlag finds a flag of the configuration at a command that has none.
 func strayFlag(parsed *kong.Context, command string) error {
-	if takesConfig(command) {
-		return nil
-	}
 	for _, p := range parsed.Path {
-		if p.Flag != nil && slices.Contains(parsed.Model.Node.Flags, p.Flag) {
+		if p.Flag != nil && !takesFlag(command, p.Flag.Name) && slices.Contains(parsed.Model.Node.Flags, p.Flag) {
 			return fmt.Errorf("--%s is for commands that have a configuration, which %s has not", p.Flag.Name, command)
 		}
 	}

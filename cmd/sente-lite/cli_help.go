@@ -73,6 +73,10 @@ var examples = map[string][2]string{
 		`sente-lite tail 'chat/*' --in`,
 		`sente-lite tail --uid ada --fields at,event --edn`,
 	},
+	"chaos": {
+		`sente-lite chaos --to http://127.0.0.1:8090 --delay 20ms..50ms --cut 1k..64k`,
+		`sente-lite chaos --seed 7 --torn 8 --drop-close 0.2 --plan 5`,
+	},
 	"doctor": {
 		`sente-lite doctor`,
 		`sente-lite doctor --config sente-lite.edn --json`,
@@ -205,10 +209,11 @@ func synopsis(node *kong.Node) string {
 // flagsOf returns the flags that a command takes.
 func flagsOf(node *kong.Node) []*kong.Flag {
 	flags := slices.Clone(node.Flags)
-	if takesConfig(commandName(node)) {
+	if node.Parent != nil {
 		for _, f := range root(node).Flags {
 			running := node.Group != nil && node.Group.Key == "Run"
 			switch {
+			case !takesFlag(commandName(node), f.Name):
 			case strings.HasPrefix(f.Name, "log-") && !running: // it logs nothing
 			case f.Name == "static" && node.Name == "dev": // which has its DIR
 			default:
@@ -246,7 +251,7 @@ func printOverview(w io.Writer, node *kong.Node) {
 	for i, t := range topics() {
 		names[i] = t.name
 	}
-	fmt.Fprintf(w, "\n\"help TOPIC\": %s\n", strings.Join(names, " "))
+	fmt.Fprintf(w, "\"help TOPIC\": %s\n", strings.Join(names, " "))
 	fmt.Fprintln(w, "\"sente-lite COMMAND --help\" says more about a command, with examples.")
 }
 

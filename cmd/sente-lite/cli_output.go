@@ -50,7 +50,7 @@ func formOf(args []string) form {
 		args = args[:i]
 	}
 	first := slices.IndexFunc(args, func(arg string) bool { return !strings.HasPrefix(arg, "-") })
-	if first < 0 || slices.Contains([]string{"pipe", "serve", "dev", "demo"}, args[first]) {
+	if first < 0 || slices.Contains([]string{"pipe", "serve", "dev", "demo", "chaos"}, args[first]) {
 		return formText
 	}
 	return formFlags{EDN: slices.Contains(args, "--edn"), JSON: slices.Contains(args, "--json")}.form()

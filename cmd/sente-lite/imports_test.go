@@ -25,6 +25,7 @@ var mayImport = map[string][]string{
 
 	"pipe/transport": {"pipe"},
 	"pipe/pipetest":  {"pipe", "pipe/backbone"},
+	"pipe/chaos":     {"pipe"},
 
 	"plugins":            {"pipe", "pipe/backbone"},
 	"plugins/*":          {"pipe", "pipe/backbone", "plugins"},
@@ -43,7 +44,7 @@ var mayImport = map[string][]string{
 
 	"bb": {},
 
-	"cmd/sente-lite": {"bb", "pipe", "pipe/backbone", "pipe/pack", "pipe/transport",
+	"cmd/sente-lite": {"bb", "pipe", "pipe/backbone", "pipe/chaos", "pipe/pack", "pipe/transport",
 		"plugins", "plugins/*", "plugins/proc", "plugins/std",
 		"bridge/web", "bridge/child", "bridge/nrepl", "bridge/lsp", "bridge/pod", "bridge/relay", "bridge/blob",
 		"bridge/nats"},
@@ -53,9 +54,9 @@ var mayImport = map[string][]string{
 // testsMayImport says what tests may import besides, by the top folder they
 // are in. Neither of bridge and plugins is listed for the other.
 var testsMayImport = map[string][]string{
-	"pipe":    {"pipe", "pipe/backbone", "pipe/pack", "pipe/transport", "pipe/pipetest"},
-	"bridge":  {"pipe", "pipe/backbone", "pipe/pack", "pipe/transport", "pipe/pipetest"},
-	"plugins": {"pipe", "pipe/backbone", "pipe/pipetest", "plugins", "plugins/proc", "plugins/moduletest"},
+	"pipe":    {"pipe", "pipe/backbone", "pipe/chaos", "pipe/pack", "pipe/transport", "pipe/pipetest"},
+	"bridge":  {"pipe", "pipe/backbone", "pipe/chaos", "pipe/pack", "pipe/transport", "pipe/pipetest"},
+	"plugins": {"pipe", "pipe/backbone", "pipe/chaos", "pipe/pipetest", "plugins", "plugins/proc", "plugins/moduletest"},
 	"cmd":     {"pipe/pipetest"},
 }
 
