@@ -58,7 +58,7 @@ type grammar struct {
 	Config    string   `placeholder:"FILE" help:"Configuration: one EDN map."`
 	Listen    []string `sep:"none" placeholder:"URL" help:"unix:/path, tcp://host:port, http://host:port; may repeat."`
 	Static    *string  `placeholder:"DIR" help:"Folder of pages (public, if there is one)."`
-	DataDir   *string  `placeholder:"DIR" help:"Folder for what must last (not used yet)."`
+	DataDir   *string  `placeholder:"DIR" help:"Folder for what must outlive it (none)."`
 	LogLevel  string   `placeholder:"LEVEL" help:"debug, info, warn or error (info)."`
 	LogFormat string   `placeholder:"FORMAT" enum:"text,edn,json" default:"text" help:"Logs as text, edn or json (text)."`
 	Set       []string `sep:"none" placeholder:":PATH=EDN" help:"Any key, like :flow/max-depth=100; may repeat."`
