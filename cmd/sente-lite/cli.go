@@ -69,17 +69,19 @@ type grammar struct {
 	Demo    demoCommand    `cmd:"" group:"Run" help:"Server with pages that show it all working."`
 	Example exampleCommand `cmd:"" group:"Run" help:"Examples to run and to copy."`
 
-	Send  sendCommand  `cmd:"" group:"Talk to a running one" help:"Send an event, to the handler or to peers."`
-	Ask   askCommand   `cmd:"" group:"Talk to a running one" help:"Ask the handler or a peer, and print the reply."`
-	Peers peersCommand `cmd:"" group:"Talk to a running one" help:"Show who is connected."`
-	Tail  tailCommand  `cmd:"" group:"Talk to a running one" help:"Show events as they come and go."`
+	Send   sendCommand   `cmd:"" group:"Talk to a running one" help:"Send an event, to the handler or to peers."`
+	Ask    askCommand    `cmd:"" group:"Talk to a running one" help:"Ask the handler or a peer, and print the reply."`
+	Peers  peersCommand  `cmd:"" group:"Talk to a running one" help:"Show who is connected."`
+	Tail   tailCommand   `cmd:"" group:"Talk to a running one" help:"Show events as they come and go."`
+	Queues queuesCommand `cmd:"" group:"Talk to a running one" help:"Show what waits for peers, or pause and resume them."`
+	Ledger ledgerCommand `cmd:"" group:"Talk to a running one" help:"Show what was not delivered, and that the books balance."`
 
-	Doctor  doctorCommand  `cmd:"" group:"Look" help:"Check this machine and what runs, and say how to fix it."`
-	Check   configCommand  `cmd:"" name:"config" group:"Look" help:"The configuration and where it comes from."`
-	Version versionCommand `cmd:"" group:"Look" help:"Print the version."`
+	Doctor  doctorCommand  `cmd:"" group:"Look, and the shell" help:"Check this machine and what runs, and say how to fix it."`
+	Check   configCommand  `cmd:"" name:"config" group:"Look, and the shell" help:"The configuration and where it comes from."`
+	Version versionCommand `cmd:"" group:"Look, and the shell" help:"Print the version."`
 
-	Completion completionCommand `cmd:"" group:"Shell" help:"Print completions for bash, zsh or fish."`
-	Man        manCommand        `cmd:"" group:"Shell" help:"Print the man page."`
+	Completion completionCommand `cmd:"" group:"Look, and the shell" help:"Print completions for bash, zsh or fish."`
+	Man        manCommand        `cmd:"" group:"Look, and the shell" help:"Print the man page."`
 }
 
 type (
@@ -159,6 +161,10 @@ func (g *grammar) run(command string, parser *kong.Kong, sys system) int {
 		return perform(sys, g.Peers.form(), g.Peers.run)
 	case "tail":
 		return perform(sys, g.Tail.form(), g.Tail.run)
+	case "queues":
+		return perform(sys, g.Queues.form(), g.Queues.run)
+	case "ledger":
+		return perform(sys, g.Ledger.form(), g.Ledger.run)
 	case "doctor":
 		return g.doctor(sys)
 	case "config check":
