@@ -22,6 +22,7 @@ var mayImport = map[string][]string{
 	"pipe":          {},
 	"pipe/backbone": {},
 	"pipe/pack":     {"pipe"},
+	"pipe/journal":  {"pipe"},
 
 	"pipe/transport": {"pipe"},
 	"pipe/pipetest":  {"pipe", "pipe/backbone"},
