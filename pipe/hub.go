@@ -95,6 +95,11 @@ func NewHub(cfg HubConfig, s Settings) *Hub {
 	return h
 }
 
+// SetStore is for a Store that is not known when the hub is made: where the
+// parent's hello names it, in HubConfig.Start. Nobody but that parent may have
+// been greeted before.
+func (h *Hub) SetStore(s Store) { h.cfg.Store = s }
+
 // Configure sets what can change while the hub runs. It holds for what is sent
 // from now on; peers that are connected stay.
 func (h *Hub) Configure(s Settings) {

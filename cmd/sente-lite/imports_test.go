@@ -44,7 +44,7 @@ var mayImport = map[string][]string{
 
 	"bb": {},
 
-	"cmd/sente-lite": {"bb", "pipe", "pipe/backbone", "pipe/pack", "pipe/transport",
+	"cmd/sente-lite": {"bb", "pipe", "pipe/backbone", "pipe/journal", "pipe/pack", "pipe/transport",
 		"plugins", "plugins/*", "plugins/proc", "plugins/std",
 		"bridge/web", "bridge/child", "bridge/nrepl", "bridge/lsp", "bridge/pod", "bridge/relay", "bridge/blob",
 		"bridge/nats"},
