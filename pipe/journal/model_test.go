@@ -294,6 +294,10 @@ func (c *machine) kill(t *rapid.T) {
 	}
 	acknowledged := c.s.Commit() == nil
 	before, after := c.committed.crashed(), c.noted.crashed()
+	// The next process may be killed while it opens, too.
+	c.mem = c.mem.copy()
+	c.mem.killAfter(rapid.IntRange(0, 40).Draw(t, "at, opening"))
+	_, _ = Open("d", small(c.mem))
 	c.reopen(t)
 	// The first look is at a copy: looking empties spills.
 	other, err := Open("d", small(c.mem.copy()))
