@@ -149,6 +149,9 @@ func (o *outbox) spillOver(m *queued, p *packet) error {
 		return errGone
 	}
 	if o.spill == nil {
+		if !o.keep { // it cannot come back: the file is for as long as it is here
+			store.Begin(StoredSession{Key: o.key, UID: o.uid})
+		}
 		s, err := store.Spill(o.key)
 		if err != nil {
 			o.hub.log.Error("events cannot be spilled", "uid", o.uid, "error", err)
@@ -190,6 +193,7 @@ func (o *outbox) refill() {
 			if err != nil {
 				o.undelivered++
 				o.hub.ledger.note(o.uid, it.Name, whyUnfit)
+				o.hub.store().Gone(o.key, o.q.acked, it.Seq)
 				continue
 			}
 			m.Message = msg

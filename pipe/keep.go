@@ -53,6 +53,11 @@ func (h *Hub) restore(store Store, st StoredSession) {
 	cred, ok := parseCredential(st.Credential)
 	window := h.settings.Load().Flow.Recovery.Window
 	if !ok || window < 0 {
+		n := uint64(len(st.Items) + st.Spilled)
+		for range n {
+			h.ledger.note(st.UID, "", whyShutdown)
+		}
+		h.ledger.close(st.UID, books{accepted: n, undelivered: n})
 		store.End(st.Key)
 		return
 	}

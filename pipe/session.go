@@ -127,10 +127,10 @@ func (s *Session) finishLocked(r Reason, w why) {
 			reason = "uncounted"
 		}
 		h.past.note(s.key, gone{s.uid, s.cred, highest, reason})
-		if store := h.store(); store != nil {
-			store.End(s.key)
-			h.commit(store)
-		}
+	}
+	if store := h.store(); store != nil && (s.keep || s.spill != nil) && w != "" {
+		store.End(s.key)
+		h.commit(store)
 	}
 	fl.flush()
 }

@@ -58,7 +58,7 @@ type grammar struct {
 	Config    string   `placeholder:"FILE" help:"Configuration: one EDN map."`
 	Listen    []string `sep:"none" placeholder:"URL" help:"unix:/path, tcp://host:port, http://host:port; may repeat."`
 	Static    *string  `placeholder:"DIR" help:"Folder of pages (public, if there is one)."`
-	DataDir   *string  `placeholder:"DIR" help:"Folder for what must last (not used yet)."`
+	DataDir   *string  `placeholder:"DIR" help:"Folder for what must outlive it (none)."`
 	LogLevel  string   `placeholder:"LEVEL" help:"debug, info, warn or error (info)."`
 	LogFormat string   `placeholder:"FORMAT" enum:"text,edn,json" default:"text" help:"Logs as text, edn or json (text)."`
 	Set       []string `sep:"none" placeholder:":PATH=EDN" help:"Any key, like :flow/max-depth=100; may repeat."`
@@ -69,18 +69,20 @@ type grammar struct {
 	Demo    demoCommand    `cmd:"" group:"Run" help:"Server with pages that show it all working."`
 	Example exampleCommand `cmd:"" group:"Run" help:"Examples to run and to copy."`
 
-	Send  sendCommand  `cmd:"" group:"Talk to a running one" help:"Send an event, to the handler or to peers."`
-	Ask   askCommand   `cmd:"" group:"Talk to a running one" help:"Ask the handler or a peer, and print the reply."`
-	Peers peersCommand `cmd:"" group:"Talk to a running one" help:"Show who is connected."`
-	Tail  tailCommand  `cmd:"" group:"Talk to a running one" help:"Show events as they come and go."`
-	Chaos chaosCommand `cmd:"" group:"Talk to a running one" help:"A bad network in front of it, from a seed."`
+	Send   sendCommand   `cmd:"" group:"Talk to a running one" help:"Send an event, to the handler or to peers."`
+	Ask    askCommand    `cmd:"" group:"Talk to a running one" help:"Ask the handler or a peer, and print the reply."`
+	Peers  peersCommand  `cmd:"" group:"Talk to a running one" help:"Show who is connected."`
+	Tail   tailCommand   `cmd:"" group:"Talk to a running one" help:"Show events as they come and go."`
+	Queues queuesCommand `cmd:"" group:"Talk to a running one" help:"Show what waits for peers, or pause and resume them."`
+	Ledger ledgerCommand `cmd:"" group:"Talk to a running one" help:"Show what was not delivered, and that the books balance."`
+	Chaos  chaosCommand  `cmd:"" group:"Talk to a running one" help:"A bad network in front of it, from a seed."`
 
-	Doctor  doctorCommand  `cmd:"" group:"Look" help:"Check this machine and what runs, and say how to fix it."`
-	Check   configCommand  `cmd:"" name:"config" group:"Look" help:"The configuration and where it comes from."`
-	Version versionCommand `cmd:"" group:"Look" help:"Print the version."`
+	Doctor  doctorCommand  `cmd:"" group:"Look, and the shell" help:"Check this machine and what runs, and say how to fix it."`
+	Check   configCommand  `cmd:"" name:"config" group:"Look, and the shell" help:"The configuration and where it comes from."`
+	Version versionCommand `cmd:"" group:"Look, and the shell" help:"Print the version."`
 
-	Completion completionCommand `cmd:"" group:"Shell" help:"Print completions for bash, zsh or fish."`
-	Man        manCommand        `cmd:"" group:"Shell" help:"Print the man page."`
+	Completion completionCommand `cmd:"" group:"Look, and the shell" help:"Print completions for bash, zsh or fish."`
+	Man        manCommand        `cmd:"" group:"Look, and the shell" help:"Print the man page."`
 }
 
 type (
@@ -162,6 +164,10 @@ func (g *grammar) run(command string, parser *kong.Kong, sys system) int {
 		return perform(sys, g.Tail.form(), g.Tail.run)
 	case "chaos":
 		return perform(sys, formText, func(sys system, p *printer) error { return g.Chaos.run(sys, p, g.Listen) })
+	case "queues":
+		return perform(sys, g.Queues.form(), g.Queues.run)
+	case "ledger":
+		return perform(sys, g.Ledger.form(), g.Ledger.run)
 	case "doctor":
 		return g.doctor(sys)
 	case "config check":

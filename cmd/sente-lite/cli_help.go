@@ -77,6 +77,14 @@ var examples = map[string][2]string{
 		`sente-lite chaos --to http://127.0.0.1:8090 --delay 20ms..50ms --cut 1k..64k`,
 		`sente-lite chaos --seed 7 --torn 8 --drop-close 0.2 --plan 5`,
 	},
+	"queues": {
+		`sente-lite queues --watch`,
+		`sente-lite queues pause ada`,
+	},
+	"ledger": {
+		`sente-lite ledger --peer ada`,
+		`sente-lite ledger --why expired --limit 1000 --json`,
+	},
 	"doctor": {
 		`sente-lite doctor`,
 		`sente-lite doctor --config sente-lite.edn --json`,
@@ -191,7 +199,7 @@ func synopsis(node *kong.Node) string {
 	}
 	for _, p := range node.Positional {
 		name := strings.ToUpper(p.Name)
-		if p.IsCumulative() && strings.EqualFold(p.Name, "pattern") {
+		if p.IsCumulative() && !strings.EqualFold(p.Name, "event") { // of which there is one
 			name += "…"
 		}
 		if p.Required {
@@ -233,7 +241,7 @@ func flagUsage(f *kong.Flag) string {
 
 // PrintOverview is the first screen: 24 lines of 80 columns.
 func printOverview(w io.Writer, node *kong.Node) {
-	fmt.Fprint(w, "sente-lite joins Babashka scripts, browsers and programs by events.\n\n"+
+	fmt.Fprint(w, "sente-lite joins Babashka scripts, browsers and programs by events.\n"+
 		"Usage: sente-lite [COMMAND] [FLAGS]     (no command: pipe, under a script)\n")
 	group := ""
 	for _, c := range node.Children {

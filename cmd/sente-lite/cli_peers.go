@@ -1,7 +1,6 @@
 package main
 
 import (
-	"context"
 	"fmt"
 	"io"
 	"strconv"
@@ -14,67 +13,33 @@ import (
 
 // peersCommand shows who is connected.
 type peersCommand struct {
-	Watch bool          `short:"w" help:"Go on showing it, until ctrl-C."`
-	Every time.Duration `default:"1s" placeholder:"TIME" help:"How often, with --watch (1s)."`
+	watchFlags
 	linkFlags
 	formFlags
 }
 
 func (c *peersCommand) run(sys system, p *printer) error {
-	if c.Every < 50*time.Millisecond || c.Every > time.Hour {
-		return misuse("", "--every is %v, allowed are 50ms to 1h", c.Every)
-	}
-	ctx, stop := untilSignal()
-	defer stop()
-	link, err := c.dial(ctx, sys, nil)
-	if err != nil {
-		return err
-	}
-	defer link.close()
-	if !c.Watch {
-		return c.once(ctx, link, p)
-	}
-	tick := time.NewTicker(c.Every)
-	defer tick.Stop()
-	for {
-		err := c.once(ctx, link, p)
-		if ctx.Err() != nil {
-			return nil // ctrl-C is how it ends
-		}
-		if err != nil {
-			return err
-		}
-		select {
-		case <-tick.C:
-		case <-ctx.Done():
-			return nil
-		}
-	}
+	return c.show(c.linkFlags, sys, p, []byte("[:sente-lite/peers {}]"), p.peers)
 }
 
-func (c *peersCommand) once(ctx context.Context, link *visitor, p *printer) error {
-	ctx, cancel := context.WithTimeout(ctx, dialTime)
-	defer cancel()
-	peers, err := link.ask(ctx, []byte("[:sente-lite/peers {}]"))
-	if err != nil {
-		return err
-	}
-	now := time.Now()
-	return p.value(peers, func(w io.Writer) {
-		if c.Watch && p.terminal {
-			fmt.Fprint(w, "\x1b[H\x1b[2J") // the top of a blank screen
-		}
-		if c.Watch {
-			fmt.Fprintf(w, "%s  %s\n", now.Format(time.TimeOnly), link.address)
-		}
-		p.peers(w, peers, now)
-	})
-}
-
-// peers prints a table, a row for each of the peers.
+// peers prints a table, a row for each of the peers, and a column that says how
+// long those are away that may come back, where there are any.
 func (p *printer) peers(w io.Writer, peers []byte, now time.Time) {
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(t, "UID\tROLE\tTRANSPORT\tSINCE\tQUEUE\tRTT")
+	away := func(m []byte) bool { v := raw(m, ":away-ms"); return v != "" && v != "nil" }
+	anyAway := false
+	for c := pipe.Elements(peers); ; {
+		m, ok := c.Next()
+		if !ok {
+			break
+		}
+		anyAway = anyAway || away(m)
+	}
+	fmt.Fprint(t, "UID\tROLE\tTRANSPORT\tSINCE\tQUEUE\tRTT")
+	if anyAway {
+		fmt.Fprint(t, "\tAWAY")
+	}
+	fmt.Fprintln(t)
 	for c := pipe.Elements(peers); ; {
 		m, ok := c.Next()
 		if !ok {
@@ -85,16 +50,32 @@ func (p *printer) peers(w io.Writer, peers []byte, now time.Time) {
 		if ms, err := strconv.ParseFloat(raw(m, ":rtt-ms"), 64); err == nil {
 			rtt = strconv.FormatFloat(ms, 'f', 1, 64) + " ms"
 		}
-		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\t%s\n", shown(text(m, ":uid")), strings.TrimPrefix(raw(m, ":role"), ":"),
+		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\t%s", shown(text(m, ":uid")), strings.TrimPrefix(raw(m, ":role"), ":"),
 			strings.TrimPrefix(raw(m, ":transport"), ":"), ago(now.Sub(time.UnixMilli(since))), queue(raw(m, ":queue")), rtt)
+		switch {
+		case away(m):
+			fmt.Fprintf(t, "\t%s", lasting(raw(m, ":away-ms")))
+		case anyAway:
+			fmt.Fprint(t, "\t-")
+		}
+		fmt.Fprintln(t)
 	}
 	_ = t.Flush() // to memory
 }
 
+// queue says how many events wait for a peer, how many more it has not
+// acknowledged, and how large they are if that is much.
 func queue(m string) string {
-	size, bytes := raw([]byte(m), ":size"), raw([]byte(m), ":bytes")
+	size, unacked, bytes := raw([]byte(m), ":size"), raw([]byte(m), ":unacked"), raw([]byte(m), ":bytes")
+	var more []string
+	if n, err := strconv.ParseInt(unacked, 10, 64); err == nil && n > 0 {
+		more = append(more, "+"+unacked)
+	}
 	if n, err := strconv.ParseFloat(bytes, 64); err == nil && n >= 1024 {
-		return fmt.Sprintf("%s (%.0f KB)", size, n/1024)
+		more = append(more, fmt.Sprintf("%.0f KB", n/1024))
+	}
+	if len(more) > 0 {
+		return fmt.Sprintf("%s (%s)", size, strings.Join(more, ", "))
 	}
 	return size
 }

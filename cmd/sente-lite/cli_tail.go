@@ -56,19 +56,8 @@ func (c *tailCommand) run(sys system, p *printer) error {
 	if err != nil {
 		return err
 	}
-	begin, cancel := context.WithTimeout(ctx, dialTime)
-	_, err = link.ask(begin, request)
-	cancel()
-	if err != nil {
+	if _, err := link.soon(ctx, request); err != nil {
 		link.close()
-		bad := (*pipe.Error)(nil)
-		switch {
-		case errors.Is(err, errTimeout):
-			return &pipe.Error{Category: pipe.Unavailable, Code: "timeout", Retry: true, Hint: "restart it, or name another with --to URL",
-				Msg: fmt.Sprintf("%s greets, and does not answer within %v", link.address, dialTime)}
-		case errors.As(err, &bad) && bad.Code == "unknown-event":
-			return &pipe.Error{Category: pipe.Unsupported, Code: "too-old", Msg: "this sidecar's version knows no tail", Hint: "restart it with this binary: " + version}
-		}
 		return err
 	}
 	select {

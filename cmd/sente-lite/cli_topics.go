@@ -28,7 +28,7 @@ func topics() []topic {
 		{name: "transports", page: func() string { return transport.Doc }},
 		{name: "packers", page: func() string { return pack.Doc }},
 		{name: "security", page: func() string { return web.Doc }},
-		{name: "config", page: configPage},
+		{name: "config", page: configPage, guide: true},
 		{name: "children", page: func() string { return child.Doc }, guide: true},
 		{name: "clojure", page: bb.Page, guide: true},
 	}
@@ -62,7 +62,7 @@ everything else replaces, and nil takes the default back:
 marked * by [:sente-lite/configure {:config {…}}].
 
 `)
-	var unused, later []string
+	var later []string
 	for _, k := range keys() {
 		mark := " "
 		if k.hot {
@@ -72,16 +72,12 @@ marked * by [:sente-lite/configure {:config {…}}].
 		if k.def != "" {
 			about += " (" + k.def + ")"
 		}
-		switch _, is := k.is.(laterKind); {
-		case is:
+		if !k.used() {
 			later = append(later, ":"+k.name)
-		case !k.used():
-			unused = append(unused, ":"+k.name)
-		default:
-			wrap(&b, fmt.Sprintf("%s :%-22s ", mark, k.name), about, 26)
+			continue
 		}
+		wrap(&b, fmt.Sprintf("%s :%-22s ", mark, k.name), about, 26)
 	}
-	wrap(&b, "\nChecked, and not used in this version: ", strings.Join(unused, " "), 0)
 	wrap(&b, "\nNot in this version: ", strings.Join(later, " "), 0)
 	return b.String()
 }

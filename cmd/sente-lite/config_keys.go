@@ -20,8 +20,7 @@ type key struct {
 	is   kind
 	hot  bool // may change while running
 
-	// Set puts a checked value into c. It is nil for keys that are checked
-	// only: this version does without them.
+	// Set puts a checked value into c. It is nil for those of a laterKind.
 	set func(c *Config, v any)
 }
 
@@ -40,6 +39,13 @@ func keys() []key {
 	}
 	ms := func(field func(*pipe.Flow) *time.Duration) func(*Config, any) {
 		return func(c *Config, v any) { *field(&c.Hub.Flow) = time.Duration(v.(int64)) * time.Millisecond }
+	}
+	// Where 0 means none it is below 0 in the Flow, whose 0 is the default.
+	none := func(n int64) int64 {
+		if n == 0 {
+			return -1
+		}
+		return n
 	}
 	rule := func(field func(*pipe.Policy) *pipe.Rule) func(*Config, any) {
 		return func(c *Config, v any) { *field(&c.Hub.Policy) = v.(pipe.Rule) }
@@ -65,7 +71,7 @@ func keys() []key {
 		{name: "auth/jwt", doc: "signed tokens", is: laterKind{}},
 		{name: "auth/anonymous", def: "false", doc: "let those without a token in as clients", is: boolKind{},
 			set: func(*Config, any) {}},
-		{name: "data-dir", def: `""`, doc: "folder for what must last; nothing uses it yet", is: textKind{},
+		{name: "data-dir", def: `""`, doc: "folder of this sidecar's own for what must outlive it: sessions that may come back, and the events that :queue has spilled; \"\" for none", is: textKind{},
 			set: func(c *Config, v any) { c.DataDir = v.(string) }},
 		{name: "log-level", def: ":info", doc: "least level that is logged; :trace is :debug", hot: true,
 			is:  oneOf{"debug", "info", "warn", "error", "trace"},
@@ -73,32 +79,48 @@ func keys() []key {
 		{name: "shutdown-ms", def: "2000", unit: "ms", doc: "most time for the last flush", is: intKind{0, 600_000}, hot: true,
 			set: func(c *Config, v any) { c.Shutdown = time.Duration(v.(int64)) * time.Millisecond }},
 
-		{name: "flow/event-buffer-ms", def: "25", unit: "ms", doc: "longest wait of a queued event", is: intKind{0, 60_000}, hot: true},
-		{name: "flow/event-buffer-size", def: "100", unit: "events", doc: "that flush a bundle early; 1 is no bundling", is: intKind{1, 100_000}, hot: true},
-		{name: "flow/max-frame-size", def: "65536", unit: "bytes", doc: "of one packed bundle", is: intKind{1024, 1 << 30}, hot: true},
+		{name: "flow/event-buffer-ms", def: "25", unit: "ms", doc: "longest wait of an event that a bundle holds; 0 is none", is: intKind{0, 60_000}, hot: true,
+			set: func(c *Config, v any) { c.Hub.Flow.EventBuffer = time.Duration(none(v.(int64))) * time.Millisecond }},
+		{name: "flow/event-buffer-size", def: "100", unit: "events", doc: "that end a bundle early; 1 is no bundling", is: intKind{1, 100_000}, hot: true,
+			set: size(func(f *pipe.Flow) *int { return &f.EventBufferSize })},
+		{name: "flow/max-frame-size", def: "65536", unit: "bytes", doc: "of one packed bundle; a larger event travels alone", is: intKind{1024, 1 << 30}, hot: true,
+			set: size(func(f *pipe.Flow) *int { return &f.MaxFrameSize })},
 		{name: "flow/max-buffer-size", def: "1000", unit: "events", doc: "queued for one peer before :backpressure", is: intKind{1, 10_000_000}, hot: true,
 			set: size(func(f *pipe.Flow) *int { return &f.MaxBufferSize })},
 		{name: "flow/max-buffer-bytes", def: "8388608", unit: "bytes", doc: "queued for one peer before :backpressure", is: intKind{1024, 1 << 31}, hot: true,
 			set: size(func(f *pipe.Flow) *int { return &f.MaxBufferBytes })},
-		{name: "flow/on-backpressure", def: ":notify", doc: "what happens to an event that finds the queue full", is: notifyKind{}, hot: true},
-		{name: "flow/block-ms", def: "1000", unit: "ms", doc: "longest wait of :block", is: intKind{1, 3_600_000}, hot: true},
-		{name: "flow/max-recv-queue-size", def: "5000", unit: "events", doc: "on the receiver's side", is: intKind{1, 10_000_000}, hot: true},
-		{name: "flow/max-recv-bytes", def: "100000000", unit: "bytes", doc: "on the receiver's side", is: intKind{1024, 1 << 31}, hot: true},
-		{name: "flow/on-recv-full", def: ":notify", doc: "what happens to an event that finds the receiver full", is: notifyKind{}, hot: true},
+		{name: "flow/max-buffer-age-ms", def: "0", unit: "ms", doc: "age of the oldest event queued for a peer before :backpressure; 0 is any", is: intKind{0, 86_400_000}, hot: true,
+			set: ms(func(f *pipe.Flow) *time.Duration { return &f.MaxBufferAge })},
+		{name: "flow/on-backpressure", def: ":notify", doc: "what happens to an event that finds its peer's queue full; :queue keeps it in :data-dir", is: fullKind{}, hot: true,
+			set: func(c *Config, v any) { c.Hub.Flow.OnFull = v.([]pipe.FullRule) }},
+		{name: "flow/block-ms", def: "1000", unit: "ms", doc: "longest wait of an event for room, with :block; then it is refused", is: intKind{1, 3_600_000}, hot: true,
+			set: ms(func(f *pipe.Flow) *time.Duration { return &f.BlockFor })},
+		{name: "flow/max-recv-queue-size", def: "5000", unit: "events", doc: "received by a library and not handled yet", is: intKind{1, 10_000_000}, hot: true,
+			set: size(func(f *pipe.Flow) *int { return &f.MaxRecvQueueSize })},
+		{name: "flow/max-recv-bytes", def: "100000000", unit: "bytes", doc: "received by a library and not handled yet", is: intKind{1024, 1 << 31}, hot: true,
+			set: size(func(f *pipe.Flow) *int { return &f.MaxRecvBytes })},
+		{name: "flow/on-recv-full", def: ":notify", doc: "what a library does with an event that finds its queue full", is: recvPolicies, hot: true,
+			set: func(c *Config, v any) { c.Hub.Flow.OnRecvFull = v.(string) }},
 		{name: "flow/max-message-bytes", def: "16777215", unit: "bytes", doc: "of one message", is: intKind{1024, 1 << 30}, hot: true,
 			set: size(func(f *pipe.Flow) *int { return &f.MaxMessageBytes })},
 		{name: "flow/max-depth", def: "512", unit: "levels", doc: "of nesting in one message", is: intKind{8, 10_000}, hot: true,
 			set: size(func(f *pipe.Flow) *int { return &f.MaxDepth })},
-		{name: "flow/max-total-bytes", def: "268435456", unit: "bytes", doc: "of all queues and partial messages together", is: intKind{1 << 20, 1 << 40}, hot: true,
+		{name: "flow/max-total-bytes", def: "268435456", unit: "bytes", doc: "of all queues, what is kept for lost peers, and partial messages together", is: intKind{1 << 20, 1 << 40}, hot: true,
 			set: func(c *Config, v any) { c.Hub.Flow.MaxTotalBytes = v.(int64) }},
 		{name: "flow/max-peers", def: "20000", unit: "peers", doc: "that are clients", is: intKind{1, 10_000_000}, hot: true,
 			set: size(func(f *pipe.Flow) *int { return &f.MaxPeers })},
+		{name: "flow/max-admit-per-sec", def: "0", unit: "peers", doc: "that are let in each second, of clients; 0 is any number", is: intKind{0, 1_000_000}, hot: true,
+			set: size(func(f *pipe.Flow) *int { return &f.AdmitPerSec })},
 		{name: "flow/call-timeout-ms", def: "30000", unit: "ms", doc: "life of a call", is: intKind{1, 86_400_000}, hot: true,
 			set: ms(func(f *pipe.Flow) *time.Duration { return &f.CallTimeout })},
-		{name: "flow/lanes", doc: "lanes by event name", is: laterKind{}},
-		{name: "flow/profile", doc: "preset of this section", is: laterKind{}},
-		{name: "flow/connection-state-recovery/backup-secs", def: "5", unit: "s", doc: "how long a lost peer may come back", is: intKind{0, 86_400}, hot: true},
-		{name: "flow/connection-state-recovery/max-msgs", def: "100", unit: "messages", doc: "kept for a lost peer", is: intKind{0, 1_000_000}, hot: true},
+		{name: "flow/lanes", def: "{}", doc: "queues of their own, by event: order is kept in each, and none waits for another", is: lanesKind{},
+			set: func(c *Config, v any) { c.Hub.Flow.Lanes = v.([]pipe.Lane) }},
+		{name: "flow/profile", doc: "preset of this section, under what is said of its keys", is: oneOf{"immediate", "balanced", "bulk"}, hot: true,
+			set: func(*Config, any) {}}, // it is in the values of the others
+		{name: "flow/connection-state-recovery/backup-secs", def: "5", unit: "s", doc: "how long a lost peer may come back and miss nothing; 0 is no recovery", is: intKind{0, 86_400}, hot: true,
+			set: func(c *Config, v any) { c.Hub.Flow.Recovery.Window = time.Duration(none(v.(int64))) * time.Second }},
+		{name: "flow/connection-state-recovery/max-msgs", def: "100", unit: "messages", doc: "new ones that wait for a lost peer; the oldest go", is: intKind{0, 1_000_000}, hot: true,
+			set: func(c *Config, v any) { c.Hub.Flow.Recovery.MaxMsgs = int(none(v.(int64))) }},
 		{name: "flow/ws-kalive-ms", def: "5000", unit: "ms", doc: "of silence before a ping", is: intKind{10, 3_600_000}, hot: true,
 			set: ms(func(f *pipe.Flow) *time.Duration { return &f.KeepAlive })},
 		{name: "flow/ws-ping-timeout-ms", def: "10000", unit: "ms", doc: "from the ping to the close", is: intKind{10, 3_600_000}, hot: true,

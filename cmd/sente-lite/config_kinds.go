@@ -31,7 +31,6 @@ type (
 	originsKind  struct{}
 	hostsKind    struct{}
 	listenKind   struct{}
-	notifyKind   struct{}
 	ruleKind     struct{}
 )
 
@@ -95,23 +94,6 @@ func (laterKind) check(r *report, at keyPath, v any) (any, bool) {
 		}
 	}
 	return nil, r.add(at, "not supported by this version; leave the key out")
-}
-
-var backpressures = oneOf{"notify", "drop-oldest", "drop-newest", "coalesce", "block", "queue", "disconnect", "persist", "drop"}
-
-func (notifyKind) allowed() string { return ":notify" }
-
-func (k notifyKind) check(r *report, at keyPath, v any) (any, bool) {
-	switch name, _ := v.(pack.Keyword); {
-	case name == "notify":
-		return "notify", true
-	case slices.Contains(backpressures, string(name)):
-		return nil, r.add(at, "%s is not supported by this version; allowed: :notify", name)
-	}
-	if _, ok := v.(map[any]any); ok {
-		return nil, r.add(at, "policies by event are not supported by this version; allowed: :notify")
-	}
-	return nil, r.wrong(at, v, k.allowed())
 }
 
 func (nameKind) allowed() string {

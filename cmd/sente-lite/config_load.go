@@ -124,7 +124,12 @@ func (l *Loader) put(r *report, at keyPath, v any) {
 			delete(l.said, name)
 			return
 		case k.name == name:
-			if checked, ok := k.is.check(r, at, v); ok {
+			checked, ok := k.is.check(r, at, v)
+			if k, merges := k.is.(merged); ok && merges {
+				v = merge(l.said[name].raw, v)
+				checked, ok = k.check(r, at, v)
+			}
+			if ok {
 				l.said[name] = setting{checked, v, *r}
 			}
 			return
@@ -146,6 +151,8 @@ func (l *Loader) Config() (*Config, error) {
 			if k.set != nil {
 				k.set(cfg, s.value)
 			}
+		} else if v, ok := l.preset(k.name); ok {
+			k.set(cfg, v)
 		} else if k.set != nil && k.def != "" {
 			k.setDefault(cfg)
 		}

@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"io"
+	"strconv"
 	"strings"
 	"text/tabwriter"
 
@@ -67,7 +68,11 @@ func (l *Loader) shown(k key) (shownKey, bool) {
 		return shownKey{at.String(), secretIsSet, s.by.where(at)}, true
 	case said:
 		return shownKey{at.String(), showAll(s.raw, -100), s.by.where(at)}, true
-	case k.def != "":
+	}
+	if v, ok := l.preset(k.name); ok {
+		return shownKey{at.String(), strconv.FormatInt(v, 10), showAll(l.said["flow/profile"].raw, 0) + " of [:flow :profile]"}, true
+	}
+	if k.def != "" {
 		return shownKey{at.String(), k.def, "default"}, true
 	}
 	return shownKey{}, false
@@ -147,19 +152,14 @@ func (k key) facts() string {
 	if k.def != "" {
 		facts += "; default " + k.def
 	}
-	switch _, later := k.is.(laterKind); {
-	case later: // which it has said
-	case !k.used():
-		facts += "; not used in this version"
-	case k.hot:
+	if k.hot {
 		facts += "; may change while running"
 	}
 	return facts
 }
 
-// used reports whether a key does something in this version. One of a
-// laterKind, and one that nothing is set by, is only checked.
+// used reports whether a key does something in this version.
 func (k key) used() bool {
 	_, later := k.is.(laterKind)
-	return k.set != nil && !later && k.name != "data-dir"
+	return !later
 }

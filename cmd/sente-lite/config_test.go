@@ -99,6 +99,16 @@ func TestFull(t *testing.T) {
 				MaxBufferSize: 10, MaxBufferBytes: 2048, MaxMessageBytes: 65536, MaxDepth: 32,
 				MaxTotalBytes: 1 << 20, MaxPeers: 5, CallTimeout: 100 * time.Millisecond,
 				KeepAlive: 100 * time.Millisecond, PingTimeout: 200 * time.Millisecond,
+				EventBuffer: -time.Millisecond, EventBufferSize: 1, MaxFrameSize: 4096, MaxBufferAge: 3 * time.Second,
+				OnFull: []pipe.FullRule{
+					{Event: "chat/typing", Policy: pipe.FullCoalesce}, {Event: "chat/log*", Policy: pipe.FullDropNewest},
+					{Event: "chat/*", Policy: pipe.FullDropOldest}, {Event: "jobs/*", Policy: pipe.FullQueue}, {Event: "*", Policy: pipe.FullBlock},
+				},
+				BlockFor:         200 * time.Millisecond,
+				Lanes:            []pipe.Lane{{Name: "bulk", Events: []string{"blob/*", "log/*"}}, {Name: "keys", Events: []string{"ui/key"}}},
+				Recovery:         pipe.Recovery{Window: -time.Second, MaxMsgs: -1},
+				AdmitPerSec:      200,
+				MaxRecvQueueSize: 50, MaxRecvBytes: 4096, OnRecvFull: "persist",
 			},
 			Relay: []pipe.RelayRule{
 				{Event: "chat/msg", To: []byte(`{:channel "lobby"}`)},

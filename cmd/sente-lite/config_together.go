@@ -36,7 +36,32 @@ func (l *Loader) together(cfg *Config) (wrong []problem) {
 	if f.MaxTotalBytes < int64(f.MaxBufferBytes) {
 		l.least(&wrong, "flow/max-total-bytes", f.MaxTotalBytes, "flow/max-buffer-bytes", int64(f.MaxBufferBytes))
 	}
+	if cfg.DataDir == "" {
+		l.spillsNowhere(&wrong, f.OnFull)
+	}
 	return wrong
+}
+
+// spillsNowhere reports rules that keep events on disk, where there is no folder
+// for them.
+func (l *Loader) spillsNowhere(wrong *[]problem, rules []pipe.FullRule) {
+	const name = "flow/on-backpressure"
+	s := l.said[name]
+	s.by.to = wrong
+	for _, rule := range rules {
+		if rule.Policy != pipe.FullQueue {
+			continue
+		}
+		at := pathOf(name)
+		if m, isMap := s.raw.(map[any]any); isMap {
+			for _, key := range sortedKeys(m) {
+				if p, _ := eventPattern(key); p == rule.Event || rule.Event == "*" && key == pack.Keyword("default") {
+					at = at.then(key)
+				}
+			}
+		}
+		s.by.add(at, ":queue keeps events on disk, and there is no folder for them; give :data-dir \"DIR\" (or --data-dir DIR), or choose another policy")
+	}
 }
 
 // Least reports a key that must not be less than another, at whichever of the

@@ -49,6 +49,7 @@ func (g *grammar) doctor(sys system) int {
 	x.addresses()
 	x.limits()
 	x.pages()
+	x.dataDir()
 	x.runtimes()
 	failed := 0
 	for _, f := range x.all {

@@ -22,6 +22,7 @@ var mayImport = map[string][]string{
 	"pipe":          {},
 	"pipe/backbone": {},
 	"pipe/pack":     {"pipe"},
+	"pipe/journal":  {"pipe"},
 
 	"pipe/transport": {"pipe"},
 	"pipe/pipetest":  {"pipe", "pipe/backbone"},
@@ -44,7 +45,7 @@ var mayImport = map[string][]string{
 
 	"bb": {},
 
-	"cmd/sente-lite": {"bb", "pipe", "pipe/backbone", "pipe/chaos", "pipe/pack", "pipe/transport",
+	"cmd/sente-lite": {"bb", "pipe", "pipe/backbone", "pipe/chaos", "pipe/journal", "pipe/pack", "pipe/transport",
 		"plugins", "plugins/*", "plugins/proc", "plugins/std",
 		"bridge/web", "bridge/child", "bridge/nrepl", "bridge/lsp", "bridge/pod", "bridge/relay", "bridge/blob",
 		"bridge/nats"},

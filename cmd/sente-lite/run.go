@@ -7,10 +7,12 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"strings"
 	"sync"
 
 	"github.com/sente-lite/sente-lite/bridge/child"
 	"github.com/sente-lite/sente-lite/pipe"
+	"github.com/sente-lite/sente-lite/pipe/journal"
 	"github.com/sente-lite/sente-lite/pipe/pack"
 	"github.com/sente-lite/sente-lite/pipe/transport"
 )
@@ -23,6 +25,7 @@ type sidecar struct {
 	programs *child.Host
 
 	mu    sync.Mutex // guards cliContext's Config, and what follows
+	store io.Closer  // nil without :data-dir
 	doors *doors     // nil until start
 }
 
@@ -177,13 +180,16 @@ func (s *sidecar) apply(cfg *Config) {
 	}
 }
 
-// start listens.
+// start opens :data-dir, and listens.
 func (s *sidecar) start(d defaults) *pipe.Error {
 	pages, err := s.pages(d)
 	if err != nil {
 		return &pipe.Error{Category: pipe.NotFound, Code: "bad-config", Msg: err.Error()}
 	}
 	if bad := s.checkProcesses(); bad != nil {
+		return bad
+	}
+	if bad := s.openStore(); bad != nil {
 		return bad
 	}
 	doors := newDoors(s, d, pages)
@@ -195,6 +201,33 @@ func (s *sidecar) start(d defaults) *pipe.Error {
 	s.doors = doors
 	s.mu.Unlock()
 	return s.startProcesses()
+}
+
+// openStore opens :data-dir, before anybody can come that it is for.
+func (s *sidecar) openStore() *pipe.Error {
+	if s.Config.DataDir == "" {
+		return nil
+	}
+	store, err := journal.Open(s.Config.DataDir, journal.Options{Log: s.Logger})
+	if err != nil {
+		return dataDirError(err)
+	}
+	s.mu.Lock()
+	s.store = store
+	s.mu.Unlock()
+	if err := s.hub.Keep(store); err != nil {
+		return dataDirError(err)
+	}
+	return nil
+}
+
+func dataDirError(err error) *pipe.Error {
+	e := &pipe.Error{Category: pipe.Unavailable, Code: "bad-data-dir", Msg: "[:data-dir]: " + strings.TrimPrefix(err.Error(), "journal: "),
+		Hint: `"sente-lite doctor" looks at the folder; without :data-dir nothing outlives the process`}
+	if errors.Is(err, journal.ErrInUse) {
+		e.Category, e.Code = pipe.Conflict, "data-dir-in-use"
+	}
+	return e
 }
 
 // pages is the folder of static files, confined to itself: nil for none.
@@ -217,10 +250,10 @@ func (s *sidecar) pages(d defaults) (fs.FS, error) {
 }
 
 // stop ends everything in order: nothing new comes in, queues are flushed,
-// peers are closed, programs are ended.
+// peers are closed, what outlives us is kept, programs are ended.
 func (s *sidecar) stop() {
 	s.mu.Lock()
-	doors, wait := s.doors, s.Config.Shutdown
+	doors, store, wait := s.doors, s.store, s.Config.Shutdown
 	s.mu.Unlock()
 	if doors != nil {
 		doors.close()
@@ -230,6 +263,11 @@ func (s *sidecar) stop() {
 	defer cancel()
 	if err := s.hub.Shutdown(ctx); err != nil {
 		s.Logger.Warn("some peers did not end, or did not take what was queued for them", "within", wait)
+	}
+	if store != nil {
+		if err := store.Close(); err != nil {
+			s.Logger.Error("what should outlive the process was not kept in full", "data-dir", s.Config.DataDir, "error", err)
+		}
 	}
 	s.programs.Wait()
 }
