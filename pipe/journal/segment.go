@@ -37,7 +37,7 @@ func (p *spill) Next(most, size int) ([]pipe.StoredItem, error) {
 	if errors.Is(err, errDamaged) && len(items) == 0 {
 		return nil, p.damaged(g.n, off, err)
 	}
-	if len(items) == 0 {
+	if len(items) == 0 && err != nil {
 		return nil, err
 	}
 
@@ -46,10 +46,16 @@ func (p *spill) Next(most, size int) ([]pipe.StoredItem, error) {
 	if p.ended {
 		return nil, nil
 	}
+	if len(items) == 0 { // the log says that there are more
+		lost := p.items
+		p.skipAll()
+		p.change()
+		return nil, fmt.Errorf("journal: lost %d spilled events: %w: they are not in %s", lost, errDamaged, s.spillDir())
+	}
 	p.taken = took
 	last := took[len(took)-1]
 	p.seg, p.off = last.seg, last.off+last.size
-	p.items -= len(items)
+	p.items = max(0, p.items-len(items))
 	for _, t := range took {
 		p.bytes -= t.size
 	}
