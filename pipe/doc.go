@@ -44,17 +44,25 @@
 // doing, or for a peer of each user's own ([Names]). The hub knows no more of
 // programs than that.
 //
+// A Session is a peer, and outlives its Conn: a link is one Conn in its service.
+// Numbers are counted on both sides and never sent, so all receivers of an event share
+// its bytes; an item gets its number when it is first written, and one queue holds
+// what was written and not acknowledged before what waits. So to resume is to write on
+// from an earlier place, and a recoverable peer is no special case for anybody else.
+//
 // # Bounds
 //
-// A peer's queue is bounded in events and bytes; a full one refuses, and the
-// sender hears of it. Answers to what a peer itself asked have a bound of their
+// A peer's queue is bounded in events and bytes; what happens to an event that finds
+// it full is its policy. Answers to what a peer itself asked have a bound of their
 // own, as have open calls. Everything that is held for clients counts against
-// one budget, partial messages included. Strangers may hold 64 KiB, for 5 s.
+// one budget, partial messages included. Strangers may hold 64 KiB, for 5 s. What was
+// accepted and is not delivered has a row in the ledger.
 //
 // The files: conn, packer, hello, errors, settings and auth have the vocabulary;
-// hub, names and life the whole; session, greet, present, item by item what one
-// peer may do (channel, route, owner, calls, tail); queue, outbox, packet, pressure
-// and heartbeat the way out; scan and edn the text.
+// hub, names and life the whole; link and session, greet, welcome, present, item by item
+// what one peer may do (channel, route, owner, calls, tail, queues); packet, queue, outbox,
+// writer, full, credit, watermark, pressure and heartbeat the way out; away, resume, store
+// and keep the way back; ledger the books; scan and edn the text.
 package pipe
 
 import _ "embed"
@@ -63,3 +71,8 @@ import _ "embed"
 //
 //go:embed README.md
 var Doc string
+
+// FlowDoc is the page on queues and recovery, which "sente-lite help flow" shows.
+//
+//go:embed FLOW.md
+var FlowDoc string

@@ -25,6 +25,7 @@ type topic struct {
 func topics() []topic {
 	return []topic{
 		{name: "delivery", page: func() string { return pipe.Doc }},
+		{name: "flow", page: func() string { return pipe.FlowDoc }},
 		{name: "transports", page: func() string { return transport.Doc }},
 		{name: "packers", page: func() string { return pack.Doc }},
 		{name: "security", page: func() string { return web.Doc }},
