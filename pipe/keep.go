@@ -4,6 +4,8 @@ import (
 	"crypto/sha256"
 	"encoding/binary"
 	"fmt"
+	"strconv"
+	"strings"
 	"time"
 )
 
@@ -98,6 +100,7 @@ func (h *Hub) restore(store Store, st StoredSession) {
 	h.mu.Lock()
 	h.sessions[s] = struct{}{}
 	h.mu.Unlock()
+	h.skipNumber(st.UID)
 	h.register(s)
 	h.mu.Lock()
 	for _, id := range st.Channels {
@@ -108,6 +111,17 @@ func (h *Hub) restore(store Store, st StoredSession) {
 	s.awayFor = Reason{CloseLost, "the sidecar was started again"}
 	s.expiry.ring = func() { h.goroutine(s.expire) }
 	h.clock.set(&s.expiry, window)
+}
+
+// skipNumber sees to it that nobody gets a uid of our making that is a restored peer's.
+func (h *Hub) skipNumber(uid string) {
+	_, tail, ok := strings.Cut(uid, "/")
+	n, err := strconv.ParseUint(tail, 10, 64)
+	if !ok || err != nil {
+		return
+	}
+	for now := h.numbers.Load(); now < n && !h.numbers.CompareAndSwap(now, n); now = h.numbers.Load() {
+	}
 }
 
 // noteBegin tells the Store of a session that can be resumed.

@@ -20,6 +20,7 @@ func (s *Session) resumed(old *Session, hello Hello, packer Packer) error {
 	l.s = old
 	l.lastInput.Store(now())
 	old.hello = hello
+	old.token = hello.Session // one that comes from the Store has none yet
 	var fl flusher
 	old.mu.Lock()
 	old.l = l
