@@ -651,7 +651,7 @@
         case "chsk/ws-pong": return void this.#pings.shift()?.();
         case "sente-lite/ack":
           this.#out.ack(data);
-          this.#flushed();
+          this.#pump(); // what waited for room
           return this.#save();
         case "sente-lite/credit":
           if (data > 0) this.#out.credit += data;
