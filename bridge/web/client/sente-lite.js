@@ -540,7 +540,10 @@
         this.#out.restore(r);
         r.items.forEach((i) => i.n === 0 && i.expiresAt && this.#expire(i));
         [this.#session, this.#seen, this.#cb, this.#again, this.#stored] = [session, seen, this.#cb + cb, session !== null, {seen}];
-      }).catch(gone).then(() => { this.#loading = null; });
+      }).catch(gone).then(() => {
+        this.#loading = null;
+        this.#save();
+      });
     }
 
     #save() {
