@@ -37,7 +37,6 @@ function disk() {
 }
 
 function start(t) {
-  t.mock.timers.enable({apis: ["setTimeout", "Date"], now: 1000});
   const errors = [];
   const indexedDB = globalThis.indexedDB = disk();
   t.after(() => delete globalThis.indexedDB);
@@ -46,6 +45,8 @@ function start(t) {
   /** A page that is loaded: the one before is gone without a word. */
   const load = (options) => {
     indexedDB.page++;
+    t.mock.timers.reset(); // and its timers
+    t.mock.timers.enable({apis: ["setTimeout", "Date"], now: 1000});
     s = SenteLite.connect({url: "ws://127.0.0.1/ws", WebSocket: side.MemorySocket, store: "tab", backoff: () => 10,
       onError: (e) => errors.push(e), ...options});
     t.after(() => s.close());
