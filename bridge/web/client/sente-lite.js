@@ -30,26 +30,16 @@
 (function (root) {
   "use strict";
 
-  const CLOSES = {
-    1001: "shutdown", 1006: "lost", 4000: "ping-timeout", 4001: "overloaded", 4002: "draining",
-    4500: "replaced", 4501: "unauthorized", 4502: "token-expired", 4503: "origin", 4504: "kicked",
-    4505: "protocol", 4506: "version", 4507: "too-large", 4508: "credit",
-  };
   const WAKE_PING_MS = 2000; // after sleep or a change of network the user is looking: decide soon
   const STABLE_MS = 5000; // an open link that lasted this long starts the backoff anew
-  const ACK_ITEMS = 32;
-  const ACK_MS = 1000;
 
   // Each of these lines is that file's text, in what is served.
+  // include address.js
   // include errors.js
+  // include inbox.js
   // include outbox.js
   // include store.js
-
-  /** Milliseconds before retry n: 100–300 for a lone blink, then 500–1000, doubled up to 15000–30000. */
-  function backoff(n) {
-    if (n === 0) return 100 + 200 * Math.random();
-    return Math.min(30000, 500 * 2 ** n) * (1 + Math.random()) / 2;
-  }
+  // include writer.js
 
   function eventOf(what, id, data) {
     if (Array.isArray(id)) [id, data] = id;
@@ -59,41 +49,17 @@
     return data === undefined ? [id] : [id, data];
   }
 
-  function socketURL({url, base = "", path = "/ws", params, bundle, credit, recover}) {
-    const given = url || base + path;
-    try {
-      const u = new URL(given, root.location ? root.location.href : undefined);
-      u.protocol = u.protocol.replace(/^http/, "ws");
-      u.hash = "";
-      const asks = {v: 1, packer: "json", ...(bundle && {bundle: 1}), ...(credit > 0 && {credit}), ...(recover && {recover: 1})};
-      for (const [k, v] of Object.entries({...params, ...asks})) u.searchParams.set(k, v);
-      if (/^wss?:/.test(u.href)) return u;
-    } catch { /* said below */ }
-    throw new TypeError(`connect: ${given} is no WebSocket address here; give {url: "ws://host:port/ws"}`);
-  }
-
-  /** The subprotocols that carry a token: in headers, since URLs end up in logs. */
-  function protocolsOf(token) {
-    if (!/^[\w!#$%&'*+.^`|~-]+$/.test(token)) {
-      token = btoa(String.fromCharCode(...new TextEncoder().encode(token)))
-        .replace(/\+/g, "-").replace(/\//g, "_").replace(/=+$/, "");
-    }
-    return ["sente-lite", "sente-lite.token." + token];
-  }
-
   class Client {
     #o; #url; #ws = null; #up = false; #turn = 0; #tries = 0; #heard = 0; #cb = 0; #serving = 0; #again = false;
     #handlers = new Map(); // event id → Set of functions
     #subs = new Map(); // channel → {fns, waiters, joined, cb}: what should be, whatever the link does
     #calls = new Map(); // cb → {resolve, reject, timer, item, event}
     #pings = []; // what each pong, or an error, is told to, in the order written: pongs carry no number
-    #flushes = new Set(); // {item, acked, resolve, reject}
-    #out; #turnBusy = false; #many = false; #wroteAt = 0; // the last bundle held more than one, and when it was written
+    #out; #writer; #inbox;
     #session = null; #epoch = 0; // what the next link resumes, and how many there were
     #lostBy = "off"; // why there is nothing to resume
-    #seen = 0; #unacked = 0; #used = 0; // what came in this session; since the last ack; since credit was given last
-    #store = null; #loading = null; #stored = {seen: 0}; #ackDue = false;
-    #ackTimer; #holdTimer;     #retryTimer; #dialTimer; #watchTimer;
+    #store = null; #loading = null;
+    #retryTimer; #dialTimer; #watchTimer;
     #limits = {};
 
     constructor(options) {
@@ -104,6 +70,10 @@
       this.#url = socketURL(this.#o);
       if (!this.#o.WebSocket) throw new TypeError("connect: no WebSocket here; give {WebSocket: require(\"ws\")}");
       this.#out = new Outbox({items: this.#o.maxQueue, bytes: this.#o.maxQueueBytes});
+      const link = {live: () => this.#live(), send: (text) => this.#ws.send(text), limits: () => this.#limits};
+      this.#writer = new Writer(this.#out, {...link, bundle: this.#o.bundle, ping: () => this.ping(),
+        claim: () => this.#store && this.#out.keeps && this.#out.claim() && this.#save()});
+      this.#inbox = new Inbox({...link, credit: this.#o.credit, keeps: () => this.#out.keeps, save: () => this.#save()});
       if (this.#o.store) this.#load();
       this.lateReplies = 0; // and second ones
       this.state = Object.freeze({
@@ -219,16 +189,8 @@
      * without recovery by a pong. Rejects with chsk/timeout, or chsk/closed where that cannot be known any more.
      */
     flush({acked = false, timeoutMs = this.#o.timeoutMs} = {}) {
-      return new Promise((resolve, reject) => {
-        this.#pump(true);
-        const item = this.#out.items.at(-1);
-        if (item && this.state.status === "closed") throw this.#closed("flush", true);
-        const ends = (settle) => (value) => (clearTimeout(timer), this.#flushes.delete(flush), settle(value));
-        const flush = {item, acked, resolve: ends(resolve), reject: ends(reject)};
-        const timer = setTimeout(() => flush.reject(timeout("flush", timeoutMs, true)), timeoutMs);
-        this.#flushes.add(flush);
-        this.#flushed();
-      });
+      if (this.#out.items.length > 0 && this.state.status === "closed") return Promise.reject(this.#closed("flush", true));
+      return this.#writer.flush(acked, timeoutMs);
     }
 
     /** Connects anew now, whatever the state, and resumes the session. */
@@ -269,7 +231,7 @@
       let ws;
       try {
         const url = new URL(this.#url);
-        if (this.#session) [["session", this.#session], ["seen", this.#seen]].forEach((p) => url.searchParams.set(...p));
+        if (this.#session) [["session", this.#session], ["seen", this.#inbox.seen]].forEach((p) => url.searchParams.set(...p));
         this.#ws = ws = new this.#o.WebSocket(url.href, token ? protocolsOf(token) : []);
       } catch (e) {
         this.#drop();
@@ -304,12 +266,11 @@
       this.#again = true;
       this.#session = out.keeps ? data.session : null;
       if (!out.keeps) this.#lostBy = "off";
-      [this.#unacked, this.#used, this.#many] = [0, 0, false];
       // Joins of a new session go ahead of what waited, so that nothing published now is missed, and both ahead of what
       // onState sends.
       for (const [channel, sub] of [...this.#subs].reverse()) if (!sub.joined && !sub.cb) this.#join(channel, sub, !recovered);
       this.#up = true;
-      this.#pump(true);
+      this.#writer.pump(true);
       this.#watch();
       this.#save();
       this.#set({status: "open", open: true, uid, session: data.session || null, since: Date.now(), attempts: 0, recovery,
@@ -331,7 +292,7 @@
       const out = this.#out;
       const unsure = out.restart().filter((i) => i.kind === "event");
       this.#epoch++;
-      this.#seen = this.#stored.seen = 0;
+      this.#inbox.restart(0);
       if (this.#store) out.committed = 0;
       for (const [cb, call] of this.#calls) if (call.item.n > 0) this.#settle(cb, this.#closed(call.event, false));
       for (const {cb} of out.remove((i) => i.id === "sente-lite/unsubscribe")) this.#settle(cb, null);
@@ -343,7 +304,7 @@
           `${unsure.length} events were written and not acknowledged: they may have arrived or not, and are not sent again`,
           {data: {count: unsure.length, events}}));
       }
-      for (const f of this.#flushes) if (f.acked && unsure.length > 0) f.reject(this.#closed("flush", false));
+      if (unsure.length > 0) this.#writer.fail(this.#closed("flush", false), (f) => f.acked);
       return unsure.length;
     }
 
@@ -369,8 +330,9 @@
     #drop(code, reason) {
       this.#turn++;
       this.#up = false;
-      for (const t of [this.#retryTimer, this.#dialTimer, this.#watchTimer, this.#ackTimer, this.#holdTimer]) clearTimeout(t);
-      this.#ackTimer = this.#holdTimer = undefined;
+      for (const t of [this.#retryTimer, this.#dialTimer, this.#watchTimer]) clearTimeout(t);
+      this.#writer.rest();
+      this.#inbox.rest();
       const ws = this.#ws;
       this.#ws = null;
       if (ws) {
@@ -407,7 +369,7 @@
       for (const [cb, call] of this.#calls) this.#settle(cb, this.#closed(call.event, true));
       const gone = this.#closed("sente-lite/subscribe", true);
       for (const sub of this.#subs.values()) for (const w of sub.waiters.splice(0)) w.reject(gone);
-      for (const f of this.#flushes) f.reject(this.#closed("flush", true));
+      this.#writer.fail(this.#closed("flush", true));
       this.#tries = 0;
       this.#save();
       this.#set({status: "closed", open: false, nextRetryAt: null, lastClose: Object.freeze(lastClose)}, lastClose.why);
@@ -442,7 +404,7 @@
       }
       const item = out.add({text, bytes, id, kind, cb}, first);
       if (expiresMs >= 0) this.#expire(Object.assign(item, {expiresAt: Date.now() + expiresMs}));
-      this.#pump(kind !== "event");
+      this.#writer.pump(kind !== "event");
       this.#save();
       const leaves = this.#live() && (item.n > 0 ? item.n <= out.written : out.next(Infinity, Infinity).includes(item));
       return {status: leaves ? "ok" : "queued", queueSize: this.queued, item};
@@ -454,57 +416,9 @@
       setTimeout(() => {
         if (this.#out.remove((i) => i === item).length === 0) return;
         this.#report(fail("unavailable", "sente-lite/expired", item.id, "there was no link within its time", {retry: true}));
-        this.#flushed();
+        this.#writer.flushed();
         this.#save();
       }, Math.min(2 ** 31 - 1, Math.max(0, item.expiresAt - Date.now())));
-    }
-
-    /**
-     * Writes what may go. What is sent in one turn of the event loop, after the first, goes in one bundle at the turn's
-     * end; and after a bundle of several the next is held for event-buffer-ms. force, for calls and replies, waits for neither.
-     */
-    #pump(force = false) {
-      const out = this.#out;
-      const {"event-buffer-ms": ms = 25, "event-buffer-size": most = 100, "max-frame-size": bytes = 65536} = this.#limits;
-      const size = this.#o.bundle ? Math.max(1, most) : 1;
-      if (this.#live() && this.#store && out.keeps && out.claim()) this.#save();
-      while (this.#live()) {
-        const items = out.next(size, bytes - 20);
-        if (items.length === 0) break;
-        if (!force && items.length < size && out.next(size, Infinity).length === items.length) {
-          const hold = this.#many ? Math.min(ms, this.#wroteAt + ms - Date.now()) : 0;
-          if (this.#turnBusy) return;
-          if (hold > 0) {
-            this.#holdTimer ??= setTimeout(() => {
-              this.#holdTimer = undefined;
-              this.#pump(true);
-            }, hold);
-            return;
-          }
-        }
-        out.wrote(items);
-        this.#many = items.length > 1;
-        this.#wroteAt = Date.now();
-        this.#ws.send(this.#many ? `["batch/events",[${items.map((i) => i.text)}]]` : items[0].text);
-        if (!this.#turnBusy) {
-          this.#turnBusy = true;
-          Promise.resolve().then(() => {
-            this.#turnBusy = false;
-            this.#pump();
-          });
-        }
-      }
-      this.#flushed();
-    }
-
-    #flushed() {
-      const out = this.#out;
-      for (const f of this.#flushes) {
-        const done = !out.items.includes(f.item) || (!f.acked && f.item.n > 0 && f.item.n <= out.written);
-        if (!done) continue;
-        // A socket keeps order: what a ping follows has come when its pong comes.
-        f.acked && !out.keeps && f.item ? this.ping().then(f.resolve, f.reject) : f.resolve();
-      }
     }
 
     #call(event, timeoutMs, resolve, reject, first) {
@@ -526,12 +440,14 @@
       const name = this.#o.store === true ? tabName() : this.#o.store;
       const gone = (e) => {
         this.#store = null;
+        this.#inbox.saved(Infinity);
         this.#out.committed = Infinity;
         this.#report(fail("unavailable", "sente-lite/no-store", "connect",
           `what waits will not outlive the page: ${e?.message || e}; another page has the store ${name}, or IndexedDB is off`));
-        this.#pump();
+        this.#writer.pump();
       };
       this.#store = new Store(name);
+      this.#inbox.saved(0);
       this.#store.failed = gone;
       this.#out.committed = 0;
       this.#loading = this.#store.load().then((r) => {
@@ -539,7 +455,8 @@
         const {session, seen, cb} = r;
         this.#out.restore(r);
         r.items.forEach((i) => i.n === 0 && i.expiresAt && this.#expire(i));
-        [this.#session, this.#seen, this.#cb, this.#again, this.#stored] = [session, seen, this.#cb + cb, session !== null, {seen}];
+        [this.#session, this.#cb, this.#again] = [session, this.#cb + cb, session !== null];
+        this.#inbox.restart(seen);
       }).catch(gone).then(() => {
         this.#loading = null;
         this.#save();
@@ -551,14 +468,13 @@
       const snapshot = () => {
         const {items, acked, sent} = this.#out;
         const kept = items.filter((i) => i.kind !== "call" || i.n > 0).map(({cb, ...i}) => i);
-        return {session: this.#session, epoch: this.#epoch, seen: this.#seen, cb: this.#cb, acked, sent, items: kept};
+        return {session: this.#session, epoch: this.#epoch, seen: this.#inbox.seen, cb: this.#cb, acked, sent, items: kept};
       };
       this.#store.save(snapshot, (record) => {
         if (record.epoch !== this.#epoch) return;
         this.#out.committed = record.sent;
-        this.#stored = record;
-        if (this.#ackDue && this.#live()) this.#ack();
-        this.#pump();
+        this.#inbox.saved(record.seen);
+        this.#writer.pump();
       }, this.#store.failed);
     }
 
@@ -602,41 +518,19 @@
         this.#unreadable(e);
         if (this.#session && /^\s*\[\s*"batch\/events"/.test(text)) return this.#uncounted("a bundle could not be read");
         items = [];
-        this.#seen++; // one, whatever it was
-        this.#count();
+        this.#inbox.came(); // one, whatever it was
+        this.#inbox.handled();
       }
       for (const item of items) {
         if (ws !== this.#ws) return; // a handler may have closed it: the next link brings the rest
-        if (counted(item)) this.#seen++;
+        this.#inbox.came(item);
         try {
           this.#item(item);
         } catch (e) {
           this.#unreadable(e);
         }
-        if (ws === this.#ws) this.#count(item);
+        if (ws === this.#ws) this.#inbox.handled(item);
       }
-    }
-
-    /** An item was handled: the sidecar may let go of it, and send another. */
-    #count(item) {
-      if (this.#out.keeps && counted(item)) {
-        if (++this.#unacked >= ACK_ITEMS) this.#ack();
-        else this.#ackTimer ??= setTimeout(() => this.#ack(), ACK_MS);
-        this.#save();
-      }
-      const {credit} = this.#o;
-      if (!(credit > 0) || !costly(item) || ++this.#used < credit / 2 || !this.#live()) return;
-      this.#ws.send(`["sente-lite/credit",${this.#used}]`);
-      this.#used = 0;
-    }
-
-    #ack() {
-      clearTimeout(this.#ackTimer);
-      this.#ackTimer = undefined;
-      const n = this.#store ? this.#stored.seen : this.#seen;
-      this.#ackDue = n < this.#seen; // once it is on disk
-      if (this.#unacked > this.#seen - n && this.#live()) this.#ws.send(`["sente-lite/ack",${n}]`);
-      this.#unacked = this.#seen - n;
     }
 
     #unreadable(e) {
@@ -654,11 +548,11 @@
         case "chsk/ws-pong": return void this.#pings.shift()?.();
         case "sente-lite/ack":
           this.#out.ack(data);
-          this.#pump(); // what waited for room
+          this.#writer.pump(); // what waited for room
           return this.#save();
         case "sente-lite/credit":
           if (data > 0) this.#out.credit += data;
-          return this.#pump();
+          return this.#writer.pump();
         case "chsk/reply": return void this.#settle(data, item[2]);
         case "sente-lite/subscribed":
           if (sub && sub.cb) this.#settle(sub.cb, data);
@@ -695,7 +589,7 @@
       if (utf8.encode(text).length > this.#most) text = refuse("incorrect", "too-large", `a reply of more than ${this.#most} bytes`);
       if (epoch !== this.#epoch) return; // a reply belongs to the session that its call came in
       this.#out.add({text, bytes: utf8.encode(text).length, id: "chsk/reply", kind: "reply"});
-      this.#pump(true);
+      this.#writer.pump(true);
       this.#save();
     }
 

@@ -8,7 +8,7 @@ const $ = (id) => document.getElementById(id);
 let socket = null;
 let cut = false;
 
-/** A WebSocket that can be cut: what is under way to this page is lost, and the sidecar hears no goodbye of the client's. */
+/** A WebSocket that can be cut: what is under way to this page is lost, and no code tells the sidecar that it is over. */
 class Cuttable extends WebSocket {
   constructor(...args) {
     super(...args);
