@@ -328,6 +328,16 @@ test("a sidecar that shuts down is not stormed by those who come back", (t) => {
   assert.equal(s.state.nextRetryAt - Date.now(), 1500);
 });
 
+test("what the link itself says has no number, and a page cannot say it", async (t) => {
+  const {s, accept} = start(t);
+  accept();
+  for (const id of ["chsk/ws-ping", "sente-lite/ack", "chsk/close", "sente-lite/credit"]) {
+    assert.equal(s.send(id, 1).error.code, "sente-lite/reserved");
+  }
+  await assert.rejects(s.ask("chsk/ws-ping"), {code: "sente-lite/reserved", category: "forbidden"});
+  assert.equal(s.pending.count, 0);
+});
+
 test("unsubscribing and joining again while away end as joined", async (t) => {
   const {s, side, accept, back} = start(t);
   accept();

@@ -35,6 +35,7 @@
 
   // Each of these lines is that file's text, in what is served.
   // include address.js
+  // include channels.js
   // include errors.js
   // include inbox.js
   // include outbox.js
@@ -52,7 +53,11 @@
   class Client {
     #o; #url; #ws = null; #up = false; #turn = 0; #tries = 0; #heard = 0; #cb = 0; #serving = 0; #again = false;
     #handlers = new Map(); // event id → Set of functions
-    #subs = new Map(); // channel → {fns, waiters, joined, cb}: what should be, whatever the link does
+    #channels = new Channels({
+      live: () => this.#live(), resumes: () => this.#session !== null, ended: () => this.state.status === "closed",
+      report: (e) => this.#report(e), run: (...args) => this.#run(...args),
+      call: (event, resolve, reject, first) => this.#call(event, this.#o.timeoutMs, resolve, reject, first),
+    });
     #calls = new Map(); // cb → {resolve, reject, timer, item, event}
     #pings = []; // what each pong, or an error, is told to, in the order written: pongs carry no number
     #out; #writer; #inbox;
@@ -139,27 +144,10 @@
     }
 
     /** Calls fn(data, {channel, from}) for what is published, after reconnects too. Resolves once the sidecar took it. */
-    subscribe(channel, fn) {
-      let sub = this.#subs.get(channel);
-      if (!sub) this.#subs.set(channel, sub = {fns: new Set(), waiters: [], joined: false, cb: null});
-      sub.fns.add(fn);
-      if (sub.joined) return Promise.resolve();
-      return new Promise((resolve, reject) => {
-        sub.waiters.push({resolve, reject});
-        if (this.#live() && !sub.cb) this.#join(channel, sub);
-      });
-    }
+    subscribe(channel, fn) { return this.#channels.subscribe(channel, fn); }
 
     /** Ends one function's subscription, or without fn the channel's. */
-    unsubscribe(channel, fn) {
-      const sub = this.#subs.get(channel);
-      if (sub && fn) sub.fns.delete(fn);
-      if (!sub || (fn && sub.fns.size > 0)) return Promise.resolve();
-      this.#subs.delete(channel);
-      sub.waiters.forEach((w) => w.reject(fail("interrupted", "sente-lite/unsubscribed", channel, "left again")));
-      if (!this.#live() && !this.#session) return Promise.resolve();
-      return this.ask("sente-lite/unsubscribe", {"channel-id": channel}).catch(() => {}); // not joined either way
-    }
+    unsubscribe(channel, fn) { return this.#channels.unsubscribe(channel, fn); }
 
     /** Publishes to a channel, subscribed or not. Returns what send returns. */
     publish(channel, data, {excludeSender = false} = {}) {
@@ -268,7 +256,7 @@
       if (!out.keeps) this.#lostBy = "off";
       // Joins of a new session go ahead of what waited, so that nothing published now is missed, and both ahead of what
       // onState sends.
-      for (const [channel, sub] of [...this.#subs].reverse()) if (!sub.joined && !sub.cb) this.#join(channel, sub, !recovered);
+      this.#channels.join(!recovered);
       this.#up = true;
       this.#writer.pump(true);
       this.#watch();
@@ -296,7 +284,7 @@
       if (this.#store) out.committed = 0;
       for (const [cb, call] of this.#calls) if (call.item.n > 0) this.#settle(cb, this.#closed(call.event, false));
       for (const {cb} of out.remove((i) => i.id === "sente-lite/unsubscribe")) this.#settle(cb, null);
-      for (const sub of this.#subs.values()) sub.joined = false;
+      this.#channels.left();
       if (unsure.length > 0 && report) {
         const events = {};
         for (const {id} of unsure) events[id] = (events[id] || 0) + 1;
@@ -343,7 +331,7 @@
       if (this.#session) return;
       this.#epoch++;
       for (const [cb, call] of this.#calls) if (call.item.n > 0) this.#settle(cb, this.#closed(call.event, false));
-      for (const sub of this.#subs.values()) sub.joined = false;
+      this.#channels.left();
     }
 
     #down(code, reason, clean, why) {
@@ -367,8 +355,7 @@
       const {open} = this.state;
       this.#out.remove((i) => i.kind === "call");
       for (const [cb, call] of this.#calls) this.#settle(cb, this.#closed(call.event, true));
-      const gone = this.#closed("sente-lite/subscribe", true);
-      for (const sub of this.#subs.values()) for (const w of sub.waiters.splice(0)) w.reject(gone);
+      this.#channels.fail(this.#closed("sente-lite/subscribe", true));
       this.#writer.fail(this.#closed("flush", true));
       this.#tries = 0;
       this.#save();
@@ -397,6 +384,7 @@
       const text = JSON.stringify(value);
       const bytes = utf8.encode(text).length;
       const rejected = (error) => ({status: "rejected", queueSize: this.queued, error});
+      if (!counted(value)) return rejected(fail("forbidden", "sente-lite/reserved", id, "only the link itself says that"));
       if (bytes > this.#most) return rejected(fail("incorrect", "sente-lite/too-large", id, `more than ${this.#most} bytes`));
       if (this.state.status === "closed") return rejected(this.#closed(id, true));
       if (!first && out.full(bytes, this.#live() ? this.#ws.bufferedAmount : 0)) {
@@ -487,25 +475,6 @@
       error ? call.reject(error) : call.resolve(value);
     }
 
-    #join(channel, sub, first) {
-      const settled = (error) => {
-        sub.cb = null;
-        if (this.#subs.get(channel) !== sub) return;
-        if (error && error.code === "chsk/closed" && this.state.status !== "closed") return; // the next link asks again
-        const waiters = sub.waiters.splice(0);
-        sub.joined = !error;
-        if (!error) return waiters.forEach((w) => w.resolve());
-        if (error.code !== "chsk/timeout" && error.code !== "chsk/closed") this.#subs.delete(channel);
-        waiters.length > 0 ? waiters.forEach((w) => w.reject(error)) : this.#report(error);
-      };
-      sub.cb = this.#call(["sente-lite/subscribe", {"channel-id": channel}], this.#o.timeoutMs, (value) => {
-        const answer = (Array.isArray(value) ? value[1] : value) || {};
-        const {success, error = "refused"} = answer;
-        settled(success === false && fail("forbidden", "sente-lite/" + error, "sente-lite/subscribe",
-          `${channel}: ${error}`, {data: answer}));
-      }, settled, first);
-    }
-
     // In.
     #take(ws, text) {
       this.#heard++;
@@ -541,7 +510,6 @@
       if (Array.isArray(item[0])) return item[1] === null ? this.#item(item[0]) : void this.#serve(...item);
       const [id, data] = item;
       if (!Array.isArray(item) || typeof id !== "string") throw new TypeError("neither event, call nor reply");
-      const sub = this.#subs.get(data?.["channel-id"]);
       switch (id) {
         case "chsk/handshake": return this.#opened(data);
         case "chsk/ws-ping": return this.#ws.send('["chsk/ws-pong"]');
@@ -555,10 +523,10 @@
           return this.#writer.pump();
         case "chsk/reply": return void this.#settle(data, item[2]);
         case "sente-lite/subscribed":
-          if (sub && sub.cb) this.#settle(sub.cb, data);
+          if (this.#channels.cb(data?.["channel-id"])) this.#settle(this.#channels.cb(data["channel-id"]), data);
           break;
         case "sente-lite/channel-msg":
-          for (const fn of sub ? [...sub.fns] : []) this.#run(fn, data.data, {channel: data["channel-id"], from: data.from});
+          if (data) this.#channels.heard(data);
           break;
         case "sente-lite/error": this.#report(errorIn(item));
       }
