@@ -328,6 +328,22 @@ test("a sidecar that shuts down is not stormed by those who come back", (t) => {
   assert.equal(s.state.nextRetryAt - Date.now(), 1500);
 });
 
+test("a reply to a call of a session that is over is not sent", async (t) => {
+  const {s, side, accept, back} = start(t);
+  accept();
+  let answer;
+  s.on("slow/one", () => new Promise((resolve) => { answer = resolve; }));
+  side.send([["slow/one"], "c1"]);
+  side.arriveDown(1);
+  side.cut();
+  side.refuse = "expired";
+  back();
+  answer(1);
+  await turn();
+  assert.deepEqual(side.socket.sent, []);
+  assert.equal(s.pending.count, 0);
+});
+
 test("what the link itself says has no number, and a page cannot say it", async (t) => {
   const {s, accept} = start(t);
   accept();

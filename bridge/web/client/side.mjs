@@ -73,7 +73,12 @@ export class Side {
 
   /** Lets n messages arrive at the client. */
   arriveDown(n) {
-    for (let i = 0; i < n && this.down.length > 0 && this.open; i++) this.socket.onmessage?.({data: this.down.shift()});
+    for (let i = 0; i < n && this.down.length > 0 && this.open; i++) {
+      const data = this.down.shift();
+      const [id, k] = JSON.parse(data);
+      if (id === "sente-lite/credit") this.session.window += k; // no earlier: the client cannot know
+      this.socket.onmessage?.({data});
+    }
   }
 
   /** Ends the link: what is under way is lost, the first up of the client's messages and down of ours aside. */
@@ -107,7 +112,6 @@ export class Side {
       if (--s.window < 0) throw new Error("the client sent more than its credit");
       if (++this.#used >= this.creditGiven / 2) {
         this.down.push(JSON.stringify(["sente-lite/credit", this.#used]));
-        s.window += this.#used;
         this.#used = 0;
       }
     }
