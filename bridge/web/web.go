@@ -19,6 +19,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/sente-lite/sente-lite/bridge/web/client"
 	"github.com/sente-lite/sente-lite/pipe"
 	"github.com/sente-lite/sente-lite/pipe/transport"
 )
@@ -54,8 +55,7 @@ type Server struct {
 //go:embed README.md
 var Doc string
 
-//go:embed client/sente-lite.js
-var clientJS []byte
+var clientJS = client.JS()
 
 // New makes a Server. It does nothing until requests come.
 func New(cfg Config) *Server {

@@ -9,12 +9,14 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"path"
 	"path/filepath"
 	"regexp"
 	"runtime"
 	"slices"
 
 	"github.com/sente-lite/sente-lite/bb"
+	"github.com/sente-lite/sente-lite/bridge/web/client"
 )
 
 // A releaser makes the files of a release. What it asks of Go and of the built
@@ -54,7 +56,7 @@ var asked = []struct {
 	{"completions/sente-lite.fish", []string{"completion", "fish"}},
 }
 
-// clientJS is where the client for pages is.
+// clientJS is where the client for pages is, in parts.
 const clientJS = "bridge/web/client/sente-lite.js"
 
 // release fills a folder, which must be empty or not there: an archive for each
@@ -152,13 +154,18 @@ func (r *releaser) files(ctx context.Context, work string) ([]entry, error) {
 // common are the files that every archive has beside the program.
 func (r *releaser) common(ctx context.Context, version string) ([]entry, error) {
 	var all []entry
-	for name, file := range map[string]string{"LICENSE": "LICENSE", "README.md": "README.md", "sente-lite.js": clientJS} {
+	for name, file := range map[string]string{"LICENSE": "LICENSE", "README.md": "README.md"} {
 		data, err := os.ReadFile(filepath.Join(r.root, filepath.FromSlash(file)))
 		if err != nil {
 			return nil, err
 		}
 		all = append(all, entry{name: name, data: data})
 	}
+	js, err := client.Join(os.DirFS(filepath.Join(r.root, filepath.FromSlash(path.Dir(clientJS)))))
+	if err != nil {
+		return nil, err
+	}
+	all = append(all, entry{name: path.Base(clientJS), data: js})
 	for _, a := range asked {
 		data, err := r.ask(ctx, a.args...)
 		if err != nil {

@@ -77,8 +77,17 @@ func TestDemo(t *testing.T) {
 	pasted(t, b)
 	tidy(t, b, "bob")
 
-	// The sidecar goes and comes back; what was said meanwhile waits.
+	// The link is cut; what was said meanwhile waits, and the page says so.
 	b.click("ann", `#rooms li:first-child button`)
+	b.click("ann", "#cut")
+	b.sees("ann", "#recovered", "the link is down")
+	b.enter("ann", "#text", "while it was cut")
+	b.sees("ann", "#safe", "not safe to close")
+	b.shoot("ann", "cut")
+	b.sees("bob", "#log .text", "while it was cut")
+	b.wait("ann", `document.querySelector("#safe").dataset.safe === "true" && !document.querySelector("#recovered").innerText.includes("down")`)
+
+	// The sidecar goes and comes back; so does it then.
 	demo.signal(syscall.SIGKILL)
 	b.sees("ann", "#banner", "Offline, reconnecting")
 	b.enter("ann", "#text", "while it was away")

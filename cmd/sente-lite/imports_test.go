@@ -34,14 +34,15 @@ var mayImport = map[string][]string{
 	"plugins/std":        {"plugins", "plugins/*"},
 	"plugins/moduletest": {"pipe", "pipe/pipetest", "plugins", "plugins/proc"},
 
-	"bridge/web":   {"pipe", "pipe/pack", "pipe/transport"},
-	"bridge/child": {"pipe", "pipe/transport"},
-	"bridge/nrepl": {"pipe", "pipe/transport"},
-	"bridge/lsp":   {"pipe", "pipe/transport"},
-	"bridge/pod":   {"pipe", "pipe/transport"},
-	"bridge/relay": {"pipe", "pipe/transport"},
-	"bridge/blob":  {"pipe", "pipe/backbone"},
-	"bridge/nats":  {"pipe/backbone"},
+	"bridge/web":        {"pipe", "pipe/pack", "pipe/transport", "bridge/web/client"},
+	"bridge/web/client": {},
+	"bridge/child":      {"pipe", "pipe/transport"},
+	"bridge/nrepl":      {"pipe", "pipe/transport"},
+	"bridge/lsp":        {"pipe", "pipe/transport"},
+	"bridge/pod":        {"pipe", "pipe/transport"},
+	"bridge/relay":      {"pipe", "pipe/transport"},
+	"bridge/blob":       {"pipe", "pipe/backbone"},
+	"bridge/nats":       {"pipe/backbone"},
 
 	"bb": {},
 
@@ -49,7 +50,7 @@ var mayImport = map[string][]string{
 		"plugins", "plugins/*", "plugins/proc", "plugins/std",
 		"bridge/web", "bridge/child", "bridge/nrepl", "bridge/lsp", "bridge/pod", "bridge/relay", "bridge/blob",
 		"bridge/nats"},
-	"cmd/check": {"bb"},
+	"cmd/check": {"bb", "bridge/web/client"},
 }
 
 // testsMayImport says what tests may import besides, by the top folder they

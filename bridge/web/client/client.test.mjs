@@ -2,12 +2,10 @@
 
 import {test} from "node:test";
 import assert from "node:assert/strict";
-import {readFileSync} from "node:fs";
 import {gzipSync} from "node:zlib";
 import {runInNewContext} from "node:vm";
-import {SenteLite, WebSocket, sidecar, echo, states} from "./fake.mjs";
+import {SenteLite, WebSocket, source, sidecar, echo, states} from "./fake.mjs";
 
-const file = readFileSync(new URL("./sente-lite.js", import.meta.url));
 const quick = () => 1;
 
 async function pair(t, server = {}, options = {}) {
@@ -22,19 +20,21 @@ async function pair(t, server = {}, options = {}) {
   return {side, s, state, opened};
 }
 
-test("is at most 8 KB gzipped", () => {
-  assert.ok(gzipSync(file).length <= 8192, `${gzipSync(file).length} bytes`);
+// 8 KB were enough while a link that went lost what was under way. Recovery both ways, credit, bundles and the store
+// are the rest: none can be left to the page, since the sidecar counts with them.
+test("is at most 12 KB gzipped", () => {
+  assert.ok(gzipSync(source).length <= 12288, `${gzipSync(source).length} bytes`);
 });
 
 test("is one classic script: it needs nothing but WebSocket and leaves one global", () => {
   const made = [];
   class Socket { constructor(...args) { made.push(args); } close() {} }
-  const page = {URL, WebSocket: Socket, setTimeout, clearTimeout, location: {href: "https://example.org/app/page.html?x=1#y"}};
+  const page = {URL, WebSocket: Socket, TextEncoder, setTimeout, clearTimeout, location: {href: "https://example.org/app/page.html?x=1#y"}};
   const before = Object.keys(page);
-  runInNewContext(file.toString(), page);
+  runInNewContext(source, page);
   assert.deepEqual(Object.keys(page).filter((k) => !before.includes(k)), ["SenteLite"]);
   page.SenteLite.connect({base: "/app", params: {room: "a b"}}).close();
-  assert.equal(made[0][0], "wss://example.org/app/ws?room=a+b&v=1&packer=json&bundle=1");
+  assert.equal(made[0][0], "wss://example.org/app/ws?room=a+b&v=1&packer=json&bundle=1&credit=256&recover=1");
 });
 
 test("says what is wrong with an address", () => {
@@ -54,7 +54,7 @@ test("takes the handshake", async (t) => {
   assert.equal(state.handshake.protocol, 1);
   assert.equal(state.handshake.first, true);
   assert.ok(Object.isFrozen(state));
-  assert.match(side.peers[0].request.url, /^\/ws\?v=1&packer=json&bundle=1$/);
+  assert.match(side.peers[0].request.url, /^\/ws\?v=1&packer=json&bundle=1&credit=256&recover=1$/);
   assert.equal(side.peers[0].request.headers["sec-websocket-protocol"], undefined);
   assert.deepEqual(told, ["conn-1"]);
   assert.equal(typeof await s.ping(), "number");
@@ -101,8 +101,8 @@ test("events go both ways", async (t) => {
   side.peers[0].send(["chat/msg", {n: 3}]);
   await s.ping();
   assert.deepEqual(got, [[{n: 1}, ["chat/msg", {n: 1}]], "chat/msg", [{n: 2}, ["chat/msg", {n: 2}]], "chat/msg", "chat/msg"]);
-  assert.deepEqual(s.send("chat/msg", {n: 4}), {status: "ok"});
-  assert.deepEqual(s.send(["chat/bare"]), {status: "ok"});
+  assert.deepEqual(s.send("chat/msg", {n: 4}), {status: "ok", queueSize: 0});
+  assert.deepEqual(s.send(["chat/bare"]), {status: "ok", queueSize: 1}); // it goes at the end of the turn
   assert.deepEqual(await side.item((i) => i[0] === "chat/bare"), ["chat/bare"]);
   assert.ok(side.items.some((i) => i[0] === "chat/msg" && i[1].n === 4));
   for (const bad of ["nospace", "/x", "a b/c", 7, null, undefined]) {
@@ -209,9 +209,9 @@ test("calls under way fail at once when the link goes; subscriptions and what wa
   const up = state.next((x) => x.reason === "reopened");
   side.peers[0].ws.terminate();
   await Promise.all([fails, down]);
-  assert.deepEqual(s.send("a/one"), {status: "queued"});
+  assert.deepEqual(s.send("a/one"), {status: "queued", queueSize: 1});
   const answer = s.ask("echo/it", 7);
-  assert.deepEqual(s.publish("lobby", {text: "x"}, {excludeSender: true}), {status: "queued"});
+  assert.deepEqual(s.publish("lobby", {text: "x"}, {excludeSender: true}), {status: "queued", queueSize: 3});
   assert.equal(s.queued, 3);
   await up;
   assert.equal(await answer, 7);
@@ -257,7 +257,7 @@ test("the answer of a subscription may be an event; the last unsubscribe leaves"
 test("messages to one peer", async (t) => {
   const {side, s, opened} = await pair(t);
   await opened;
-  assert.deepEqual(s.sendTo("conn-7", {text: "psst"}), {status: "ok"});
+  assert.deepEqual(s.sendTo("conn-7", {text: "psst"}), {status: "ok", queueSize: 0});
   assert.deepEqual(await side.item((i) => i[0] === "msg/send-to-client"), ["msg/send-to-client", {"to-uid": "conn-7", message: {text: "psst"}}]);
   const got = new Promise((resolve) => s.on("msg/receive", resolve));
   side.peers[0].send(["msg/receive", {"from-uid": "conn-7", message: {text: "yes?"}}]);

@@ -2,11 +2,23 @@
 
 import {createRequire} from "node:module";
 import {once} from "node:events";
+import {readFileSync} from "node:fs";
 
 const npm = createRequire(new URL("../../../testdata/npm/package.json", import.meta.url));
 
 export const WebSocket = npm("ws");
-export const SenteLite = createRequire(import.meta.url)("./sente-lite.js");
+
+/** What is served as /sente-lite.js, made of the parts as client.go does. */
+export const source = (() => {
+  const all = read("sente-lite.js").replace(/^ *\/\/ include (\S+)\n/gm, (_, name) => read(name));
+  const head = all.indexOf("*/\n") + 3;
+  return all.slice(0, head) + all.slice(head).replace(/^ *(?:\/\/.*|\/\*\*[^]*?\*\/)\n/gm, "").replace(/^ +/gm, "");
+})();
+function read(name) { return readFileSync(new URL(name, import.meta.url), "utf8"); }
+
+const module = {exports: {}};
+new Function("module", source)(module);
+export const SenteLite = module.exports;
 
 export const HELLO = {session: "s1", seen: 0, version: "0.1.0", protocol: 1, now: 1766108726643, limits: {}};
 

@@ -3,61 +3,44 @@
  *
  *   const s = SenteLite.connect({onState: (now) => show(now.status, now.reason)});
  *   s.on("page/title", () => document.title);     // what a handler returns answers a call
- *   s.send("chat/msg", {text: "hello"});          // {status: "ok" | "queued" | "rejected"}
+ *   s.send("chat/msg", {text: "hello"});          // {status: "ok" | "queued" | "rejected", queueSize}
  *   const answer = await s.ask("chat/ask", 1);    // rejects with a SenteLite.Error
  *   await s.subscribe("lobby", (data, {from}) => …);
+ *   await s.flush({acked: true});                 // the sidecar has it all
+ *   addEventListener("beforeunload", (e) => { if (!s.pending.safeToClose) e.preventDefault(); });
  *
  * In Node: require it and give {url}, before Node 22 also {WebSocket: require("ws")}. Keywords are strings here.
  *
  * The states, and state.reason for each edge:
  *
- *   connecting → open        opened (the first time), reopened
+ *   connecting → open        opened (the first time), resumed (nothing was lost), reopened (a new session)
  *   connecting → waiting     unreachable, handshake-timeout, token-failed, or as from open
  *   open       → waiting     lost, dead (silence), a word of CLOSES below 4500, server-closed (any other)
+ *   connecting, open → waiting  uncounted (the two sides disagree on what came: the next link begins a session)
  *   waiting    → connecting  retry (the delay is over), online, visible
  *   any        → connecting  connect (the first time), reconnect (called)
  *   any        → closed      closed (called), bad-socket, a word of CLOSES from 4500 on, refused (any other)
+ *
+ * A link that goes and comes back within the sidecar's window (:backup-secs) is resumed: both sides send again what the
+ * other does not have, nothing is lost, doubled or reordered, calls and subscriptions go on. Otherwise onReconnect is
+ * told {recovered: false, missed, reason, unsure}: missed events of the sidecar's did not come (null: it is not known how
+ * many), and what was written without an acknowledgement may have arrived or not: calls reject with chsk/closed, events
+ * are counted in one error "sente-lite/unsure" for onError. What was never written is sent in any case.
  */
 (function (root) {
   "use strict";
 
-  const CLOSES = {
-    1001: "shutdown", 1006: "lost", 4000: "ping-timeout", 4001: "overloaded", 4002: "draining",
-    4500: "replaced", 4501: "unauthorized", 4502: "token-expired", 4503: "origin", 4504: "kicked",
-    4505: "protocol", 4506: "version", 4507: "too-large", 4508: "credit",
-  };
-  const WORDS = new Map([["chsk/timeout", "unavailable"], ["chsk/closed", "interrupted"], ["chsk/error", "fault"]]);
   const WAKE_PING_MS = 2000; // after sleep or a change of network the user is looking: decide soon
   const STABLE_MS = 5000; // an open link that lasted this long starts the backoff anew
-  const BUNDLE_ITEMS = 100;
-  const BUNDLE_CHARS = 65536;
 
-  /** category is one of cognitect.anomalies' nine, code is stable; retry: nothing was done, the same may work later. */
-  class SenteLiteError extends Error {
-    constructor({category = "fault", code = "sente-lite/error", message, hint, retry = false, event, data}) {
-      super(message || code);
-      Object.assign(this, {name: "SenteLiteError", category, code, hint, retry, event, data});
-    }
-  }
-
-  const fail = (category, code, event, text, more) =>
-    new SenteLiteError({category, code, event, message: `${event}: ${text}`, ...more});
-  const busy = (event, text) => fail("busy", "sente-lite/busy", event, text, {retry: true});
-  const timeout = (event, ms, retry) => fail("unavailable", "chsk/timeout", event, `no answer in ${ms} ms`, {retry});
-
-  /** The error in a value, or null. */
-  function errorIn(value, event) {
-    if (WORDS.has(value)) return fail(WORDS.get(value), value, event, "no reply");
-    if (!Array.isArray(value) || value[0] !== "sente-lite/error") return null;
-    const e = value[1] || {};
-    return new SenteLiteError({...e, retry: e["retry?"], event: e["event-id"] || event});
-  }
-
-  /** Milliseconds before retry n: 100–300 for a lone blink, then 500–1000, doubled up to 15000–30000. */
-  function backoff(n) {
-    if (n === 0) return 100 + 200 * Math.random();
-    return Math.min(30000, 500 * 2 ** n) * (1 + Math.random()) / 2;
-  }
+  // Each of these lines is that file's text, in what is served.
+  // include address.js
+  // include channels.js
+  // include errors.js
+  // include inbox.js
+  // include outbox.js
+  // include store.js
+  // include writer.js
 
   function eventOf(what, id, data) {
     if (Array.isArray(id)) [id, data] = id;
@@ -67,55 +50,57 @@
     return data === undefined ? [id] : [id, data];
   }
 
-  function socketURL({url, base = "", path = "/ws", params}) {
-    const given = url || base + path;
-    try {
-      const u = new URL(given, root.location ? root.location.href : undefined);
-      u.protocol = u.protocol.replace(/^http/, "ws");
-      u.hash = "";
-      for (const [k, v] of Object.entries({...params, v: 1, packer: "json", bundle: 1})) u.searchParams.set(k, v);
-      if (/^wss?:/.test(u.href)) return u.href;
-    } catch { /* said below */ }
-    throw new TypeError(`connect: ${given} is no WebSocket address here; give {url: "ws://host:port/ws"}`);
-  }
-
-  /** The subprotocols that carry a token: in headers, since URLs end up in logs. */
-  function protocolsOf(token) {
-    if (!/^[\w!#$%&'*+.^`|~-]+$/.test(token)) {
-      token = btoa(String.fromCharCode(...new TextEncoder().encode(token)))
-        .replace(/\+/g, "-").replace(/\//g, "_").replace(/=+$/, "");
-    }
-    return ["sente-lite", "sente-lite.token." + token];
-  }
-
   class Client {
-    #o; #url; #ws = null; #turn = 0; #tries = 0; #heard = 0; #cb = 0; #serving = 0; #again = false;
+    #o; #url; #ws = null; #up = false; #turn = 0; #tries = 0; #heard = 0; #cb = 0; #serving = 0; #again = false;
     #handlers = new Map(); // event id → Set of functions
-    #subs = new Map(); // channel → {fns, waiters, joined, cb}: what should be, whatever the link does
-    #calls = new Map(); // cb → {resolve, reject, timer, sent, event}
-    #queue = []; // [{text, cb}] for the next link
+    #channels = new Channels({
+      live: () => this.#live(), resumes: () => this.#session !== null, ended: () => this.state.status === "closed",
+      report: (e) => this.#report(e), run: (...args) => this.#run(...args),
+      call: (event, resolve, reject, first) => this.#call(event, this.#o.timeoutMs, resolve, reject, first),
+    });
+    #calls = new Map(); // cb → {resolve, reject, timer, item, event}
     #pings = []; // what each pong, or an error, is told to, in the order written: pongs carry no number
+    #out; #writer; #inbox;
+    #session = null; #epoch = 0; // what the next link resumes, and how many there were
+    #lostBy = "off"; // why there is nothing to resume
+    #store = null; #loading = null;
     #retryTimer; #dialTimer; #watchTimer;
     #limits = {};
 
     constructor(options) {
       this.#o = {
-        timeoutMs: 30000, connectTimeoutMs: 10000, kaliveMs: 5000, pingTimeoutMs: 10000,
-        maxQueue: 1000, maxQueueBytes: 8388608, maxCalls: 1000, backoff, WebSocket: root.WebSocket, ...options,
+        timeoutMs: 30000, connectTimeoutMs: 10000, kaliveMs: 5000, pingTimeoutMs: 10000, bundle: true, credit: 256,
+        recover: true, maxQueue: 1000, maxQueueBytes: 8388608, maxCalls: 1000, backoff, WebSocket: root.WebSocket, ...options,
       };
       this.#url = socketURL(this.#o);
       if (!this.#o.WebSocket) throw new TypeError("connect: no WebSocket here; give {WebSocket: require(\"ws\")}");
+      this.#out = new Outbox({items: this.#o.maxQueue, bytes: this.#o.maxQueueBytes});
+      const link = {live: () => this.#live(), send: (text) => this.#ws.send(text), limits: () => this.#limits};
+      this.#writer = new Writer(this.#out, {...link, bundle: this.#o.bundle, ping: () => this.ping(),
+        claim: () => this.#store && this.#out.keeps && this.#out.claim() && this.#save()});
+      this.#inbox = new Inbox({...link, credit: this.#o.credit, keeps: () => this.#out.keeps, save: () => this.#save()});
+      if (this.#o.store) this.#load();
       this.lateReplies = 0; // and second ones
       this.state = Object.freeze({
         status: "closed", reason: null, open: false, uid: null, session: null, since: null, handshake: null,
-        lastClose: null, attempts: 0, nextRetryAt: null, offline: !!root.navigator && root.navigator.onLine === false,
+        recovery: null, lastClose: null, attempts: 0, nextRetryAt: null, offline: !!root.navigator && root.navigator.onLine === false,
       });
       this.#listen(true);
       this.#dial("connect");
     }
 
-    /** Events and calls that wait for the link. */
-    get queued() { return this.#queue.length; }
+    /** Events, calls and replies that were not written yet. */
+    get queued() { return this.#out.items.length - this.#out.written + this.#out.acked; }
+
+    /**
+     * What would be lost with the page: {count, safeToClose, oldestMs}, for a beforeunload handler or a "saving" mark.
+     * With recovery it counts down when the sidecar acknowledges, within about a second; without, when the socket took it.
+     */
+    get pending() {
+      const {items} = this.#out;
+      const safeToClose = items.length === 0 && !(this.#ws?.bufferedAmount > 0);
+      return {count: items.length, safeToClose, oldestMs: items.length > 0 ? Math.max(0, Date.now() - items[0].at) : 0};
+    }
 
     /**
      * Calls fn(data, event) for each event with this id, or all with "*"; returns what ends it. The value (or promise)
@@ -136,14 +121,19 @@
     }
 
     /**
-     * Sends an event, send("chat/msg", data) or send(["chat/msg", data]). "ok" is written to the socket, "queued" keeps
-     * its place until there is a link, "rejected" was not taken and error says why. Throws on a bad id.
+     * Sends an event, send("chat/msg", data) or send(["chat/msg", data]), as {status, queueSize}. "ok" leaves now, or in
+     * the bundle that does; "queued" keeps its place until there is a link and credit; "rejected" was not taken and
+     * error says why. What is not written within expiresMs is dropped, and told to onError. Throws on a bad id.
      */
-    send(id, data) { return this.#put(eventOf("send", id, data)); }
+    send(id, data, options) {
+      const event = eventOf("send", id, data);
+      const {status, queueSize, error} = this.#put(event, event[0], "event", Array.isArray(id) ? data : options);
+      return error ? {status, queueSize, error} : {status, queueSize};
+    }
 
     /**
-     * Calls; resolves to the reply. Rejects with chsk/timeout, with chsk/closed at once when the link goes under it, or
-     * with the error that is the reply. A call waits for a link, within its time.
+     * Calls; resolves to the reply. Rejects with chsk/timeout, with chsk/closed once it is sure that no reply can come
+     * (the session was not recovered), or with the error that is the reply. It waits for a link, within its time.
      */
     ask(id, data, {timeoutMs = this.#o.timeoutMs} = {}) {
       return new Promise((resolve, reject) => {
@@ -154,27 +144,10 @@
     }
 
     /** Calls fn(data, {channel, from}) for what is published, after reconnects too. Resolves once the sidecar took it. */
-    subscribe(channel, fn) {
-      let sub = this.#subs.get(channel);
-      if (!sub) this.#subs.set(channel, sub = {fns: new Set(), waiters: [], joined: false, cb: null});
-      sub.fns.add(fn);
-      if (sub.joined) return Promise.resolve();
-      return new Promise((resolve, reject) => {
-        sub.waiters.push({resolve, reject});
-        if (this.#live() && !sub.cb) this.#join(channel, sub);
-      });
-    }
+    subscribe(channel, fn) { return this.#channels.subscribe(channel, fn); }
 
     /** Ends one function's subscription, or without fn the channel's. */
-    unsubscribe(channel, fn) {
-      const sub = this.#subs.get(channel);
-      if (sub && fn) sub.fns.delete(fn);
-      if (!sub || (fn && sub.fns.size > 0)) return Promise.resolve();
-      this.#subs.delete(channel);
-      sub.waiters.forEach((w) => w.reject(fail("interrupted", "sente-lite/unsubscribed", channel, "left again")));
-      if (!this.#live()) return Promise.resolve();
-      return this.ask("sente-lite/unsubscribe", {"channel-id": channel}).catch(() => {}); // not joined either way
-    }
+    unsubscribe(channel, fn) { return this.#channels.unsubscribe(channel, fn); }
 
     /** Publishes to a channel, subscribed or not. Returns what send returns. */
     publish(channel, data, {excludeSender = false} = {}) {
@@ -199,17 +172,31 @@
       });
     }
 
-    /** Connects anew now, whatever the state. */
+    /**
+     * Resolves once all that was sent before is written, with acked once the sidecar has it: by its acknowledgement, or
+     * without recovery by a pong. Rejects with chsk/timeout, or chsk/closed where that cannot be known any more.
+     */
+    flush({acked = false, timeoutMs = this.#o.timeoutMs} = {}) {
+      if (this.#out.items.length > 0 && this.state.status === "closed") return Promise.reject(this.#closed("flush", true));
+      return this.#writer.flush(acked, timeoutMs);
+    }
+
+    /** Connects anew now, whatever the state, and resumes the session. */
     reconnect() {
-      this.#drop(1000, "reconnect");
+      this.#drop(3000, "reconnect"); // 1000 would end the session
       this.#listen(true);
       this.#dial("reconnect");
     }
 
-    /** Ends the client: no retries, open calls fail. Events that wait are kept for reconnect(). */
+    /**
+     * Ends the client and its session: no retries, open calls fail. What was written is on its way (flush({acked: true})
+     * first where that must be sure); events that wait are kept for reconnect().
+     */
     close() {
+      this.#forget("closed");
       this.#drop(1000, "closed");
       this.#listen(false);
+      this.#restart(false);
       this.#end({code: 1000, reason: "closed by the page", clean: true, why: "closed"});
     }
 
@@ -223,6 +210,7 @@
         this.#o.connectTimeoutMs);
       let {token} = this.#o;
       try {
+        if (this.#loading) await this.#loading;
         if (typeof token === "function") token = await token();
       } catch (e) {
         if (turn === this.#turn) this.#down(1006, `token: ${e?.message}`, false, "token-failed");
@@ -230,7 +218,9 @@
       if (turn !== this.#turn) return;
       let ws;
       try {
-        this.#ws = ws = new this.#o.WebSocket(this.#url, token ? protocolsOf(token) : []);
+        const url = new URL(this.#url);
+        if (this.#session) [["session", this.#session], ["seen", this.#inbox.seen]].forEach((p) => url.searchParams.set(...p));
+        this.#ws = ws = new this.#o.WebSocket(url.href, token ? protocolsOf(token) : []);
       } catch (e) {
         this.#drop();
         return this.#end({code: 1006, reason: e.message, clean: false, why: "bad-socket"});
@@ -243,23 +233,67 @@
       ws.onerror = () => {}; // the close that follows says what there is to say
     }
 
-    #live() { return this.state.open && this.#ws !== null && this.#ws.readyState === 1; }
+    #live() { return this.#up && this.#ws !== null && this.#ws.readyState === 1; }
 
     #opened([uid, , data, first]) {
-      if (this.state.open) return;
+      if (this.#up) return;
       clearTimeout(this.#dialTimer);
-      this.#limits = (data && data.limits) || {};
-      const again = this.#again;
+      data = data || {};
+      const out = this.#out;
+      const [again, asked, limits] = [this.#again, this.#session, data.limits || {}];
+      this.#limits = limits;
+      out.keeps = this.#o.recover && typeof data.session === "string" && limits["backup-secs"] > 0;
+      out.credit = data.credit ?? Infinity;
+      const recovered = asked !== null && out.keeps && data["recovered?"] === true;
+      if (recovered && !out.resume(data.seen)) return this.#uncounted(`the sidecar has ${data.seen} items`);
+      const unsure = recovered ? 0 : this.#restart(true);
+      if (!out.keeps) out.committed = Infinity;
+      const missed = data.missed ?? (recovered ? 0 : null);
+      const recovery = again ? Object.freeze({recovered, missed: asked || missed ? missed : null, unsure,
+        reason: recovered ? null : asked ? data.reason || "unsupported" : this.#lostBy}) : null;
       this.#again = true;
-      // Joins go ahead of what waited, so that nothing published now is missed, and both ahead of what onState sends.
-      const backlog = this.#queue.splice(0);
-      for (const [channel, sub] of this.#subs) this.#join(channel, sub);
-      this.#queue.push(...backlog);
-      this.#flush();
+      this.#session = out.keeps ? data.session : null;
+      if (!out.keeps) this.#lostBy = "off";
+      // Joins of a new session go ahead of what waited, so that nothing published now is missed, and both ahead of what
+      // onState sends.
+      this.#channels.join(!recovered);
+      this.#up = true;
+      this.#writer.pump(true);
       this.#watch();
-      this.#set({status: "open", open: true, uid, session: (data && data.session) || null, since: Date.now(), attempts: 0,
-        handshake: {...data, first}}, again ? "reopened" : "opened");
-      this.#run(again ? this.#o.onReconnect : this.#o.onOpen, this.state);
+      this.#save();
+      this.#set({status: "open", open: true, uid, session: data.session || null, since: Date.now(), attempts: 0, recovery,
+        handshake: {...data, first}}, recovered ? "resumed" : again ? "reopened" : "opened");
+      again ? this.#run(this.#o.onReconnect, this.state, recovery) : this.#run(this.#o.onOpen, this.state);
+    }
+
+    /** There is nothing to resume any more. */
+    #forget(why) { [this.#session, this.#lostBy] = [null, why]; }
+
+    /** The two sides do not agree on what came: a new session is better than one with holes. */
+    #uncounted(text) {
+      this.#forget("uncounted");
+      this.#down(1006, text, false, "uncounted");
+    }
+
+    /** The session before is gone, and with it the fate of what was written. Returns how many events that are. */
+    #restart(report) {
+      const out = this.#out;
+      const unsure = out.restart().filter((i) => i.kind === "event");
+      this.#epoch++;
+      this.#inbox.restart(0);
+      if (this.#store) out.committed = 0;
+      for (const [cb, call] of this.#calls) if (call.item.n > 0) this.#settle(cb, this.#closed(call.event, false));
+      for (const {cb} of out.remove((i) => i.id === "sente-lite/unsubscribe")) this.#settle(cb, null);
+      this.#channels.left();
+      if (unsure.length > 0 && report) {
+        const events = {};
+        for (const {id} of unsure) events[id] = (events[id] || 0) + 1;
+        this.#report(fail("interrupted", "sente-lite/unsure", unsure[0].id,
+          `${unsure.length} events were written and not acknowledged: they may have arrived or not, and are not sent again`,
+          {data: {count: unsure.length, events}}));
+      }
+      if (unsure.length > 0) this.#writer.fail(this.#closed("flush", false), (f) => f.acked);
+      return unsure.length;
     }
 
     /** Silence beyond the sidecar's own pings is asked about; no answer ends the link. */
@@ -280,10 +314,13 @@
       });
     }
 
-    /** Leaves the socket behind and fails what was sent over it. */
+    /** Leaves the socket behind, and fails what was sent over it if there is no session to resume. */
     #drop(code, reason) {
       this.#turn++;
+      this.#up = false;
       for (const t of [this.#retryTimer, this.#dialTimer, this.#watchTimer]) clearTimeout(t);
+      this.#writer.rest();
+      this.#inbox.rest();
       const ws = this.#ws;
       this.#ws = null;
       if (ws) {
@@ -291,17 +328,21 @@
         if (ws.readyState < 2) code ? ws.close(code, reason) : ws.close();
       }
       for (const ping of this.#pings.splice(0)) ping(this.#closed("chsk/ws-ping", true));
-      for (const [cb, call] of this.#calls) if (call.sent) this.#settle(cb, this.#closed(call.event, false));
-      for (const sub of this.#subs.values()) sub.joined = false;
+      if (this.#session) return;
+      this.#epoch++;
+      for (const [cb, call] of this.#calls) if (call.item.n > 0) this.#settle(cb, this.#closed(call.event, false));
+      this.#channels.left();
     }
 
     #down(code, reason, clean, why) {
       const {open, since} = this.state;
       const lastClose = Object.freeze({code, reason, clean, why});
+      if (code === 4500) this.#forget("replaced"); // another has it
       this.#drop();
       if (code >= 4500 && code <= 4999) return this.#end(lastClose);
       if (open && Date.now() - since >= STABLE_MS) this.#tries = 0;
-      if (code === 4001 && this.#tries === 0) this.#tries = 1; // who is overloaded is not helped by haste
+      // Who is overloaded is not helped by haste, and one that restarts has everybody coming back at once.
+      this.#tries = Math.max(this.#tries, {1001: 2, 4001: 1}[code] || 0);
       const spread = code === 4002 && /spread-ms=(\d+)/.exec(reason);
       const delay = Math.round(spread ? Math.random() * spread[1] : this.#o.backoff(this.#tries));
       this.#retryTimer = setTimeout(() => this.#dial("retry"), delay);
@@ -312,11 +353,12 @@
     #end(lastClose) {
       if (this.state.status === "closed") return;
       const {open} = this.state;
-      this.#queue = this.#queue.filter((q) => !q.cb);
+      this.#out.remove((i) => i.kind === "call");
       for (const [cb, call] of this.#calls) this.#settle(cb, this.#closed(call.event, true));
-      const gone = this.#closed("sente-lite/subscribe", true);
-      for (const sub of this.#subs.values()) for (const w of sub.waiters.splice(0)) w.reject(gone);
+      this.#channels.fail(this.#closed("sente-lite/subscribe", true));
+      this.#writer.fail(this.#closed("flush", true));
       this.#tries = 0;
+      this.#save();
       this.#set({status: "closed", open: false, nextRetryAt: null, lastClose: Object.freeze(lastClose)}, lastClose.why);
       if (open || lastClose.why !== "closed") this.#run(this.#o.onClose, lastClose);
     }
@@ -337,49 +379,91 @@
     };
 
     // Out.
-    #put(item, cb) {
-      const {maxQueue, maxQueueBytes} = this.#o;
-      const id = cb ? item[0][0] : item[0];
-      const text = JSON.stringify(item);
-      const most = this.#limits["max-message-bytes"] || 16777215;
-      const rejected = (error) => ({status: "rejected", error});
-      if (text.length * 3 > most && new TextEncoder().encode(text).length > most) {
-        return rejected(fail("incorrect", "sente-lite/too-large", id, `more than ${most} bytes`));
+    #put(value, id, kind, {cb, first = false, expiresMs} = {}) {
+      const out = this.#out;
+      const text = JSON.stringify(value);
+      const bytes = utf8.encode(text).length;
+      const rejected = (error) => ({status: "rejected", queueSize: this.queued, error});
+      if (!counted(value)) return rejected(fail("forbidden", "sente-lite/reserved", id, "only the link itself says that"));
+      if (bytes > this.#most) return rejected(fail("incorrect", "sente-lite/too-large", id, `more than ${this.#most} bytes`));
+      if (this.state.status === "closed") return rejected(this.#closed(id, true));
+      if (!first && out.full(bytes, this.#live() ? this.#ws.bufferedAmount : 0)) {
+        return rejected(busy(id, "too much waits to be sent"));
       }
-      const live = this.#live();
-      if (!live && this.state.status === "closed") return rejected(this.#closed(id, true));
-      const before = live ? this.#ws.bufferedAmount : this.#queue.reduce((n, q) => n + q.text.length, 0);
-      const full = before > 0 && before + text.length > maxQueueBytes; // one alone may have any size
-      if (full || (!live && this.#queue.length >= maxQueue)) return rejected(busy(id, "too much waits to be sent"));
-      live ? this.#ws.send(text) : this.#queue.push({text, cb});
-      return {status: live ? "ok" : "queued"};
+      const item = out.add({text, bytes, id, kind, cb}, first);
+      if (expiresMs >= 0) this.#expire(Object.assign(item, {expiresAt: Date.now() + expiresMs}));
+      this.#writer.pump(kind !== "event");
+      this.#save();
+      const leaves = this.#live() && (item.n > 0 ? item.n <= out.written : out.next(Infinity, Infinity).includes(item));
+      return {status: leaves ? "ok" : "queued", queueSize: this.queued, item};
     }
 
-    #flush() {
-      while (this.#queue.length > 0 && this.#ws.readyState === 1) {
-        let chars = 0;
-        const fits = ({text}, n) => n < BUNDLE_ITEMS && ((chars += text.length) <= BUNDLE_CHARS || n === 0);
-        const over = this.#queue.findIndex((q, n) => !fits(q, n));
-        const items = this.#queue.splice(0, over < 0 ? Infinity : over);
-        for (const {cb} of items) if (cb) this.#calls.get(cb).sent = true;
-        const texts = items.map((q) => q.text);
-        this.#ws.send(texts.length === 1 ? texts[0] : `["batch/events",[${texts}]]`);
-      }
+    get #most() { return this.#limits["max-message-bytes"] || 16777215; }
+
+    #expire(item) {
+      setTimeout(() => {
+        if (this.#out.remove((i) => i === item).length === 0) return;
+        this.#report(fail("unavailable", "sente-lite/expired", item.id, "there was no link within its time", {retry: true}));
+        this.#writer.flushed();
+        this.#save();
+      }, Math.min(2 ** 31 - 1, Math.max(0, item.expiresAt - Date.now())));
     }
 
-    #call(event, timeoutMs, resolve, reject) {
+    #call(event, timeoutMs, resolve, reject, first) {
       const cb = (++this.#cb).toString(36);
-      const call = {resolve, reject, sent: false, event: event[0]};
-      const {status, error} = this.#put([event, cb], cb);
+      const {error, item} = this.#put([event, cb], event[0], "call", {cb, first});
       if (error) return void reject(error);
-      call.sent = status === "ok";
-      call.timer = setTimeout(() => {
+      const timer = setTimeout(() => {
         // A call that never left must not leave after its caller has given up.
-        this.#queue = this.#queue.filter((q) => q.cb !== cb);
-        this.#settle(cb, timeout(event[0], timeoutMs, !call.sent));
+        const unsent = this.#out.remove((i) => i === item).length > 0;
+        this.#settle(cb, timeout(event[0], timeoutMs, unsent));
       }, timeoutMs);
-      this.#calls.set(cb, call);
+      this.#calls.set(cb, {resolve, reject, timer, item, event: event[0]});
       return cb;
+    }
+
+    // The store: nothing is written or acknowledged before it is on disk, so that a page that is loaded anew goes on
+    // with the session where this one was.
+    #load() {
+      const name = this.#o.store === true ? tabName() : this.#o.store;
+      const gone = (e) => {
+        this.#store = null;
+        this.#inbox.saved(Infinity);
+        this.#out.committed = Infinity;
+        this.#report(fail("unavailable", "sente-lite/no-store", "connect",
+          `what waits will not outlive the page: ${e?.message || e}; another page has the store ${name}, or IndexedDB is off`));
+        this.#writer.pump();
+      };
+      this.#store = new Store(name);
+      this.#inbox.saved(0);
+      this.#store.failed = gone;
+      this.#out.committed = 0;
+      this.#loading = this.#store.load().then((r) => {
+        if (!r) return;
+        const {session, seen, cb} = r;
+        this.#out.restore(r);
+        r.items.forEach((i) => i.n === 0 && i.expiresAt && this.#expire(i));
+        [this.#session, this.#cb, this.#again] = [session, this.#cb + cb, session !== null];
+        this.#inbox.restart(seen);
+      }).catch(gone).then(() => {
+        this.#loading = null;
+        this.#save();
+      });
+    }
+
+    #save() {
+      if (!this.#store || this.#loading) return;
+      const snapshot = () => {
+        const {items, acked, sent} = this.#out;
+        const kept = items.filter((i) => i.kind !== "call" || i.n > 0).map(({cb, ...i}) => i);
+        return {session: this.#session, epoch: this.#epoch, seen: this.#inbox.seen, cb: this.#cb, acked, sent, items: kept};
+      };
+      this.#store.save(snapshot, (record) => {
+        if (record.epoch !== this.#epoch) return;
+        this.#out.committed = record.sent;
+        this.#inbox.saved(record.seen);
+        this.#writer.pump();
+      }, this.#store.failed);
     }
 
     #settle(cb, value) {
@@ -391,53 +475,58 @@
       error ? call.reject(error) : call.resolve(value);
     }
 
-    #join(channel, sub) {
-      const settled = (error) => {
-        sub.cb = null;
-        if (this.#subs.get(channel) !== sub) return;
-        if (error && error.code === "chsk/closed" && this.state.status !== "closed") return; // the next link asks again
-        const waiters = sub.waiters.splice(0);
-        sub.joined = !error;
-        if (!error) return waiters.forEach((w) => w.resolve());
-        if (error.code !== "chsk/timeout" && error.code !== "chsk/closed") this.#subs.delete(channel);
-        waiters.length > 0 ? waiters.forEach((w) => w.reject(error)) : this.#report(error);
-      };
-      sub.cb = this.#call(["sente-lite/subscribe", {"channel-id": channel}], this.#o.timeoutMs, (value) => {
-        const answer = (Array.isArray(value) ? value[1] : value) || {};
-        const {success, error = "refused"} = answer;
-        settled(success === false && fail("forbidden", "sente-lite/" + error, "sente-lite/subscribe",
-          `${channel}: ${error}`, {data: answer}));
-      }, settled);
-    }
-
     // In.
     #take(ws, text) {
       this.#heard++;
+      let items;
       try {
         const value = JSON.parse(text);
-        for (const item of value[0] === "batch/events" ? value[1] : [value]) {
-          if (ws === this.#ws) this.#item(item); // a handler may have closed it
-        }
+        items = Array.isArray(value) && value[0] === "batch/events" ? value[1] : [value];
+        if (!Array.isArray(items)) throw new TypeError("a bundle without items");
       } catch (e) {
-        this.#report(fail("incorrect", "sente-lite/bad-message", "the sidecar", `sent what cannot be read: ${e.message}`));
+        this.#unreadable(e);
+        if (this.#session && /^\s*\[\s*"batch\/events"/.test(text)) return this.#uncounted("a bundle could not be read");
+        items = [];
+        this.#inbox.came(); // one, whatever it was
+        this.#inbox.handled();
       }
+      for (const item of items) {
+        if (ws !== this.#ws) return; // a handler may have closed it: the next link brings the rest
+        this.#inbox.came(item);
+        try {
+          this.#item(item);
+        } catch (e) {
+          this.#unreadable(e);
+        }
+        if (ws === this.#ws) this.#inbox.handled(item);
+      }
+    }
+
+    #unreadable(e) {
+      this.#report(fail("incorrect", "sente-lite/bad-message", "the sidecar", `sent what cannot be read: ${e.message}`));
     }
 
     #item(item) {
       if (Array.isArray(item[0])) return item[1] === null ? this.#item(item[0]) : void this.#serve(...item);
       const [id, data] = item;
       if (!Array.isArray(item) || typeof id !== "string") throw new TypeError("neither event, call nor reply");
-      const sub = this.#subs.get(data?.["channel-id"]);
       switch (id) {
         case "chsk/handshake": return this.#opened(data);
         case "chsk/ws-ping": return this.#ws.send('["chsk/ws-pong"]');
         case "chsk/ws-pong": return void this.#pings.shift()?.();
+        case "sente-lite/ack":
+          this.#out.ack(data);
+          this.#writer.pump(); // what waited for room
+          return this.#save();
+        case "sente-lite/credit":
+          if (data > 0) this.#out.credit += data;
+          return this.#writer.pump();
         case "chsk/reply": return void this.#settle(data, item[2]);
         case "sente-lite/subscribed":
-          if (sub && sub.cb) this.#settle(sub.cb, data);
+          if (this.#channels.cb(data?.["channel-id"])) this.#settle(this.#channels.cb(data["channel-id"]), data);
           break;
         case "sente-lite/channel-msg":
-          for (const fn of sub ? [...sub.fns] : []) this.#run(fn, data.data, {channel: data["channel-id"], from: data.from});
+          if (data) this.#channels.heard(data);
           break;
         case "sente-lite/error": this.#report(errorIn(item));
       }
@@ -445,7 +534,7 @@
     }
 
     async #serve(event, cb) {
-      const ws = this.#ws;
+      const epoch = this.#epoch;
       const [id, data] = event;
       const [first, ...rest] = this.#handlers.get(id) || [];
       const reply = (value) => JSON.stringify(["chsk/reply", cb, value === undefined ? null : value]);
@@ -465,7 +554,11 @@
         }
         this.#serving--;
       }
-      if (ws === this.#ws && this.#live()) ws.send(text); // a reply belongs to the link that its call came over
+      if (utf8.encode(text).length > this.#most) text = refuse("incorrect", "too-large", `a reply of more than ${this.#most} bytes`);
+      if (epoch !== this.#epoch) return; // a reply belongs to the session that its call came in
+      this.#out.add({text, bytes: utf8.encode(text).length, id: "chsk/reply", kind: "reply"});
+      this.#writer.pump(true);
+      this.#save();
     }
 
     // What is told to the page.
@@ -503,9 +596,14 @@
    * @param {object} [options] url: ws:, http: or relative, default base ("") + path ("/ws") at the page's host;
    *   params: more of the query, nothing secret; token: a string or what gives one (or a promise), asked each time;
    *   onState (state, old): each edge, and when the network goes or comes; onOpen (state) the first time, then
-   *   onReconnect (state); onClose (lastClose): an open link ended, or retrying did; onError (error): what no promise
-   *   can tell, default the console; backoff (n) → ms before retry n; WebSocket
-   * @returns {Client} its state is a frozen snapshot; lastClose is {code, reason, clean, why}
+   *   onReconnect (state, recovery); onClose (lastClose): an open link ended, or retrying did; onError (error): what no
+   *   promise can tell, default the console; backoff (n) → ms before retry n; WebSocket; bundle: false writes and asks
+   *   for single items; credit: how many events and calls the sidecar may have under way to here, 0 for any number;
+   *   recover: false keeps and resumes nothing; store: true, or a name, keeps the session and what waits over a reload,
+   *   in IndexedDB, for one page at a time (true: a name for the tab). Off by default: it puts what is sent on disk,
+   *   each item waits for that, and after a reload only handlers that are set in the turn of connect hear all.
+   * @returns {Client} its state is a frozen snapshot; lastClose is {code, reason, clean, why}, recovery what
+   *   onReconnect is told
    */
   function connect(options = {}) { return new Client(options); }
 

@@ -153,10 +153,11 @@ test("open calls are bounded, and one that timed out unsent is never sent", asyn
   assert.equal(await second, "yes");
 });
 
-test("what a page sends on hearing of the link does not overtake what waited", (t) => {
+test("what a page sends on hearing of the link does not overtake what waited", async (t) => {
   const {s, last} = start(t, {onState: (now) => { if (now.open) s.send("a/b", "new"); }});
   s.send("a/b", "old");
   last().shake();
+  await settled();
   assert.deepEqual(last().sent, [["a/b", "old"], ["a/b", "new"]]);
 });
 

@@ -4,6 +4,7 @@
 // demo/say, and publishes to the room and to the channel demo/peers. A page whose sidecar lacks any of that still
 // works with what is there. What others send is only ever put into text nodes.
 
+import {cuttable, flow} from "./flow.js";
 import {age, clock, el, fill, hue, kept, millis, timeOf} from "./page.js";
 import {drawPaste, pasteLines} from "./paste.js";
 import {gap, lastRtt, measure} from "./rtt.js";
@@ -212,6 +213,7 @@ let lostAt = null;
 let back = null; // {text, until}
 
 const s = SenteLite.connect({
+  ...cuttable,
   url: new URL("ws", base).href,
   onState: (now, old) => setTimeout(() => stateChanged(now, old)), // s itself is not there yet at the first one
   onError: (e) => console.warn("sente-lite:", e.code, e.message),
@@ -224,7 +226,7 @@ function stateChanged(now, old) {
     peersKnown = false;
     const waited = waiting();
     for (const p of rooms()) for (const l of p.lines) if (l.fate === "queued") sent(p, l);
-    if (now.reason === "reopened" && lostAt !== null && Date.now() - lostAt > LATE_MS) {
+    if (now.reason !== "opened" && lostAt !== null && Date.now() - lostAt > LATE_MS) {
       back = {text: waited > 0 ? "Back, all sent" : "Back", until: Date.now() + 3000};
     }
     lostAt = null;
@@ -288,6 +290,7 @@ function addRoom(channel) {
 }
 
 measure(s);
+flow(s);
 
 // Drawing.
 

@@ -1,0 +1,35 @@
+// Where the link goes, what it asks for, when it is tried again, and what its end means.
+
+const CLOSES = {
+  1001: "shutdown", 1006: "lost", 4000: "ping-timeout", 4001: "overloaded", 4002: "draining",
+  4500: "replaced", 4501: "unauthorized", 4502: "token-expired", 4503: "origin", 4504: "kicked",
+  4505: "protocol", 4506: "version", 4507: "too-large", 4508: "credit",
+};
+
+/** Milliseconds before retry n: 100–300 for a lone blink, then 500–1000, doubled up to 15000–30000. */
+function backoff(n) {
+  if (n === 0) return 100 + 200 * Math.random();
+  return Math.min(30000, 500 * 2 ** n) * (1 + Math.random()) / 2;
+}
+
+function socketURL({url, base = "", path = "/ws", params, bundle, credit, recover}) {
+  const given = url || base + path;
+  try {
+    const u = new URL(given, root.location ? root.location.href : undefined);
+    u.protocol = u.protocol.replace(/^http/, "ws");
+    u.hash = "";
+    const asks = {v: 1, packer: "json", ...(bundle && {bundle: 1}), ...(credit > 0 && {credit}), ...(recover && {recover: 1})};
+    for (const [k, v] of Object.entries({...params, ...asks})) u.searchParams.set(k, v);
+    if (/^wss?:/.test(u.href)) return u;
+  } catch { /* said below */ }
+  throw new TypeError(`connect: ${given} is no WebSocket address here; give {url: "ws://host:port/ws"}`);
+}
+
+/** The subprotocols that carry a token: in headers, since URLs end up in logs. */
+function protocolsOf(token) {
+  if (!/^[\w!#$%&'*+.^`|~-]+$/.test(token)) {
+    token = btoa(String.fromCharCode(...new TextEncoder().encode(token)))
+      .replace(/\+/g, "-").replace(/\//g, "_").replace(/=+$/, "");
+  }
+  return ["sente-lite", "sente-lite.token." + token];
+}
