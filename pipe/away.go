@@ -46,6 +46,7 @@ func (s *Session) goAway(r Reason) {
 	s.awaySince = time.Now()
 	s.mu.Unlock()
 	s.awayFor = r
+	s.countAway(1)
 	s.hub.log.Debug("peer away", "uid", s.uid, "code", r.Code)
 	s.detach()
 	s.hub.clock.stop(&s.ackAlarm)
@@ -53,6 +54,37 @@ func (s *Session) goAway(r Reason) {
 		s.expiry.ring = func() { s.hub.goroutine(s.expire) }
 	}
 	s.hub.clock.set(&s.expiry, s.hub.settings.Load().Flow.Recovery.Window)
+}
+
+// countAway notes that a client is away (1) or no more (-1). The handling is held.
+func (s *Session) countAway(by int64) {
+	if s.role == RoleClient && s.isAway == (by < 0) {
+		s.isAway = by > 0
+		s.hub.away.Add(by)
+	}
+}
+
+// makeRoom ends the session of the client that has been away longest, where there are
+// as many as there may be: who is there comes before who may come back.
+func (h *Hub) makeRoom() {
+	if h.away.Load() == 0 || h.clients.Load() < int64(h.settings.Load().Flow.MaxPeers) {
+		return
+	}
+	var oldest *Session
+	var since time.Time
+	h.mu.RLock()
+	for _, s := range h.resumable {
+		s.mu.Lock()
+		at := s.awaySince
+		s.mu.Unlock()
+		if s.role == RoleClient && !at.IsZero() && (oldest == nil || at.Before(since)) {
+			oldest, since = s, at
+		}
+	}
+	h.mu.RUnlock()
+	if oldest != nil {
+		oldest.expire()
+	}
 }
 
 // detach takes the link off the outbox: what it has written and what was not
@@ -346,6 +378,7 @@ func (s *Session) takeOver(l *link, hello Hello) (why string) {
 		s.hub.goroutine(func() { old.conn.Close(Reason{CloseReplaced, "another link has resumed this session"}) })
 	}
 	s.hub.clock.stop(&s.expiry)
+	s.countAway(-1)
 	s.ackedIn, s.ackDue = s.received.Load(), false // the greeting says it
 	s.hub.clock.stop(&s.ackAlarm)
 	s.mu.Lock()

@@ -223,6 +223,9 @@ func (s *Session) greet(hello Hello) error {
 		return nil
 	}
 	l := s.l
+	if s.claimed(s.info.Claim) == RoleClient {
+		h.makeRoom()
+	}
 	h.clock.stop(&l.patience)
 	s.identify(hello, out.uid)
 	l.conn.Limit(h.settings.Load().Flow.Limits())

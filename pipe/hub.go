@@ -187,13 +187,17 @@ func (h *Hub) Join(c Conn) (leave func(Reason), left <-chan struct{}, ok bool) {
 // Run runs a Session on c until c ends, and returns why.
 func (h *Hub) Run(c Conn) error { return newLink(h, c).run(nil) }
 
-// Full reports whether another client would be one too many.
+// Full reports whether another client would be one too many. Those who are away make
+// room: see makeRoom.
 func (h *Hub) Full() bool {
-	return h.clients.Load() >= int64(h.settings.Load().Flow.MaxPeers)
+	return h.clients.Load()-h.away.Load() >= int64(h.settings.Load().Flow.MaxPeers)
 }
 
 // strangers counts those who may not be owners.
-type strangers struct{ clients atomic.Int64 }
+type strangers struct {
+	clients atomic.Int64
+	away    atomic.Int64 // of them, who has no link
+}
 
 // Shutdown flushes every queue, closes all peers (1001) and waits for them;
 // when ctx ends it waits no longer for those who do not read.

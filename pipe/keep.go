@@ -108,6 +108,7 @@ func (h *Hub) restore(store Store, st StoredSession) {
 	}
 	h.mu.Unlock()
 	s.awaySince = time.Now()
+	s.countAway(1)
 	s.awayFor = Reason{CloseLost, "the sidecar was started again"}
 	s.expiry.ring = func() { h.goroutine(s.expire) }
 	h.clock.set(&s.expiry, window)

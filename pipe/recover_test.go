@@ -223,3 +223,28 @@ func TestTakeOver(t *testing.T) {
 		expect(t, o, `[:sente-lite/close {… :code 1000}]`)
 	})
 }
+
+// Who is away keeps nobody out: the one who has been away longest makes room.
+func TestAwayMakesRoom(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := newTestHub(t, pipe.HubConfig{}, pipe.Settings{Flow: pipe.Flow{MaxPeers: 2}})
+		a := comeIn(t, h, asClient, ":recover true")
+		a.cut()
+		time.Sleep(time.Second)
+		b := comeIn(t, h, asClient, ":recover true")
+		b.cut()
+		time.Sleep(time.Second)
+		c := comeIn(t, h, asClient, ":recover true")
+		defer c.leave()
+		b2 := b.back(t, h, asClient, 0, "")
+		b2.told(t, ":recovered? true")
+		defer b2.leave()
+		if !h.Full() {
+			t.Error("two peers are there, and it is not full")
+		}
+		b2.cut()
+		a2 := a.back(t, h, asClient, 0, "")
+		a2.told(t, ":recovered? false", ":reason :expired")
+		defer a2.leave()
+	})
+}

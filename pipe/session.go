@@ -49,6 +49,7 @@ type Session struct {
 	expiry    alarm
 	awaySince time.Time // zero while there is a link; guarded by mu
 	awayFor   Reason
+	isAway    bool // and counted as such
 
 	announce sync.Mutex // guards told and gone, and keeps open before recv before close
 	told     *Session   // the handler that has been told of this peer
@@ -104,6 +105,7 @@ func (s *Session) finishLocked(r Reason, w why) {
 		w = ""
 	}
 	s.departed = true
+	s.countAway(-1)
 	h := s.hub
 	var fl flusher
 	h.clock.stop(&s.ackAlarm)
