@@ -36,13 +36,21 @@
    {:name :max-tries :for #{:start :connect} :doc "failures in a row after which it stays closed; start!: 5, connect!: no end"}
    {:name :max-queue :for #{:start :connect} :default (:max-queue session/defaults) :doc "events that wait for the link before send! says :backpressure"}
    {:name :max-queue-bytes :for #{:start :connect} :default (:max-queue-bytes session/defaults) :doc "and their characters"}
-   {:name :max-inbox :for #{:start :connect} :default 5000 :doc "received events that wait for a handler before the next is refused"}
+   {:name :max-queue-age-ms :for #{:start :connect} :doc "age of the oldest that waits before send! says :backpressure; default: any"}
+   {:name :on-full :for #{:start :connect} :default :notify :doc "what happens to an event that finds the queue full: :notify :drop-oldest :drop-newest :coalesce :block, or by id: {:chat/* :drop-oldest :default :notify}"}
+   {:name :block-ms :for #{:start :connect} :default 1000 :doc "longest wait of :block"}
+   {:name :event-buffer-ms :for #{:start :connect} :doc "longest wait of an event for others to leave with, while many are sent; default: the sidecar's (25)"}
+   {:name :recover? :for #{:connect} :default true :doc "keep what is written until it is acknowledged, and go on after a lost link where it ended"}
+   {:name :credit :for #{:connect} :default 256 :doc "events that the sidecar may send ahead of what the inbox has taken; 0 for no bound"}
+   {:name :max-inbox :for #{:start :connect} :doc "received events that wait for a handler before the next is refused; default: the sidecar's (5000)"}
+   {:name :max-inbox-bytes :for #{:start :connect} :doc "and their characters; default: the sidecar's (100000000)"}
+   {:name :on-inbox-full :for #{:start :connect} :default :notify :doc "what happens then: :notify (refused to the sender) or :drop (a row in the ledger)"}
    {:name :max-calls :for #{:start :connect} :default (:max-calls session/defaults) :doc "calls that may wait for a reply"}
    {:name :call-timeout-ms :for #{:start :connect} :default (:call-timeout-ms session/defaults) :doc "life of an ask!, unless it says otherwise"}
    {:name :connect-timeout-ms :for #{:connect} :default (:connect-timeout-ms session/defaults) :doc "longest wait for a link and its first word"}
    {:name :kalive-ms :for #{:connect} :default (:kalive-ms session/defaults) :doc "silence before the link is doubted, until the sidecar has told its own"}
    {:name :ping-timeout-ms :for #{:connect} :default (:ping-timeout-ms session/defaults) :doc "wait for the answer to a ping, likewise"}
-   {:name :bundle-size :for #{:start :connect} :default (:bundle-size session/defaults) :doc "most events of one message; 1 for no bundles"}
+   {:name :bundle-size :for #{:start :connect} :doc "most events of one message; 1 for no bundles; default: the sidecar's (100)"}
    {:name :platform :for #{:start :connect} :doc "what the link, the clock and the handlers run on; sente-lite.test has one without any of them"}])
 
 (def aliases
@@ -57,6 +65,8 @@
    :timeout-ms            [:call-timeout-ms]
    :send-queue            [:max-queue :max-depth]
    :max-depth             [:max-queue]
+   :event-buffer-size     [:bundle-size]
+   :max-buffer-size       [:max-queue]
    :binary                [:bin]})
 
 (def ^:private sente-server
@@ -111,13 +121,18 @@
   (throw (ex-info (str "sente-lite: " fn-name ": option " option ": " expected)
                   {:category :incorrect :code :sente-lite/bad-option :option option :given given :expected expected})))
 
+(def ^:private policies #{:notify :drop-oldest :drop-newest :coalesce :block})
+
 (defn- types [option v]
   (cond
     (nil? v) true
     (contains? #{:on-open :on-reconnect :on-ready :on-close :on-error :on-handler-error :on-message :on-stderr :backoff-ms-fn} option) (ifn? v)
-    (contains? #{:max-queue :max-queue-bytes :max-calls :max-inbox :call-timeout-ms :connect-timeout-ms :kalive-ms :ping-timeout-ms
-                 :bundle-size :start-timeout-ms :max-tries} option) (and (int? v) (pos? v))
+    (contains? #{:max-queue :max-queue-bytes :max-calls :max-inbox :call-timeout-ms :connect-timeout-ms :kalive-ms :ping-timeout-ms :max-queue-age-ms :block-ms :event-buffer-ms
+                 :max-inbox-bytes :bundle-size :start-timeout-ms :max-tries} option) (and (int? v) (pos? v))
     (= :port option) (and (int? v) (<= 0 v 65535))
+    (= :credit option) (and (int? v) (<= 0 v 1000000))
+    (= :on-full option) (every? policies (if (map? v) (vals v) [v]))
+    (= :on-inbox-full option) (contains? #{:notify :drop} v)
     (contains? #{:config :params :platform} option) (map? v)
     (contains? #{:host :static :bin :client-id} option) (string? v)
     (contains? #{:listen :args} option) (sequential? v)
@@ -126,6 +141,9 @@
 (defn- wanted [option]
   (cond
     (= :port option) "expected a port from 0 to 65535"
+    (= :credit option) "expected a whole number from 0 to 1000000"
+    (= :on-full option) "expected :notify, :drop-oldest, :drop-newest, :coalesce or :block, or a map of ids to these"
+    (= :on-inbox-full option) "expected :notify or :drop"
     (contains? #{:config :params :platform} option) "expected a map"
     (contains? #{:host :static :bin :client-id} option) "expected a string"
     (contains? #{:listen :args} option) "expected a vector of strings"

@@ -135,14 +135,11 @@
 
 (defn- lane
   "Handlers run one by one, each when the world gets to it."
-  [w limit]
+  [w]
   (let [waiting (atom 0)]
-    {:put!   (fn [f force?]
-               (if (or force? (< @waiting limit))
-                 (do (swap! waiting inc)
-                     (after! w 0 (fn [] (swap! waiting dec) (f)))
-                     true)
-                 false))
+    {:put!   (fn [f]
+               (swap! waiting inc)
+               (after! w 0 (fn [] (swap! waiting dec) (f))))
      :size   (fn [] @waiting)
      :close! (fn [])}))
 
@@ -255,7 +252,7 @@
                  urgent? (pump! w net l)
                  (compare-and-set! (:wanted? l) false true)
                  (after! w 0 (fn [] (reset! (:wanted? l) false) (pump! w net l)))))
-     :close! (fn [_ _]
+     :close! (fn [code reason]
                (when (open? net l)
                  (swap! (:state net) assoc :link nil :out [])
                  (let [n @(:number l) hub (:hub @w)]
@@ -264,7 +261,7 @@
                      (:parent? net) (to-sidecar! w net (fn []
                                                          (end-sidecar! w 1001 "shutdown")
                                                          ((:lost on) {:code 1006 :reason "the sidecar has ended"})))
-                     :else          (to-sidecar! w net #(memory/detach! hub n 1000 "closed"))))))}))
+                     :else          (to-sidecar! w net #(memory/detach! hub n code reason))))))}))
 
 (defn- platform [w net]
   {:now      (fn [] (:now @w))
@@ -273,7 +270,7 @@
    :promise  a-promise
    :settled  settled
    :wait     identity
-   :lane     (fn [limit] (lane w limit))
+   :lane     (fn [] (lane w))
    :link     (fn [_ on] (link w net on))
    :print    (fn [text] (swap! w update :printed conj text))
    :target   (fn [{:keys [token]}] {:kind :memory :hello? true :heartbeat? true :token token})
