@@ -82,24 +82,23 @@
 
 (defn- bundles
   "Messages of items, and the size of the last."
-  [s items]
-  (let [{:keys [bundle-size bundle-chars]} s
-        bundled (fn [texts] (wire/bundle texts))]
-    (if (and (<= (count items) bundle-size) (<= (queue/chars-of items) bundle-chars))
-      [(when (seq items) [(bundled (map :text items))]) (count items)]
+  [s items chars]
+  (let [{:keys [bundle-size bundle-chars]} s]
+    (if (and (<= (count items) bundle-size) (<= chars bundle-chars))
+      [(when (seq items) [(wire/bundle (map :text items))]) (count items)]
       (loop [left items now [] chars 0 done []]
         (if-let [item (first left)]
           (let [n (count (:text item))]
             (if (and (seq now) (or (>= (count now) bundle-size) (> (+ chars n) bundle-chars)))
-              (recur left [] 0 (conj done (bundled now)))
+              (recur left [] 0 (conj done (wire/bundle now)))
               (recur (rest left) (conj now (:text item)) (+ chars n) done)))
-          [(if (seq now) (conj done (bundled now)) done) (count now)])))))
+          [(if (seq now) (conj done (wire/bundle now)) done) (count now)])))))
 
 (defn- keep-back
   "What may be lost with the link stays until it is acknowledged."
-  [s items]
+  [s items chars]
   (if (:recover? s)
-    (assoc s :kept (into (:kept s) items) :kept-chars (+ (:kept-chars s) (queue/chars-of items)))
+    (assoc s :kept (into (:kept s) items) :kept-chars (+ (:kept-chars s) chars))
     s))
 
 (defn- sent-calls [s items]
@@ -112,14 +111,15 @@
   (let [out   (:out s)
         all?  (= n (count out))
         items (if all? out (subvec out 0 n))
-        [texts size] (bundles s items)
+        chars (if all? (:chars s) (queue/chars-of items))
+        [texts size] (bundles s items chars)
         s     (-> (if all? (assoc s :out [] :chars 0) (queue/put-all s (vec (subvec out n))))
                   (assoc :sent (+ (:sent s) n) :hurry? false :hold-until nil
                          :woken? (not all?) :blocked? (not all?))
                   (cond-> (pos? n) (assoc :last-size size :last-at now)
                           (:window s) (update :window - (count (remove :free? items))))
                   (sent-calls items)
-                  (keep-back items))]
+                  (keep-back items chars))]
     (reduce (fn [s t] (emit s [:write t])) s texts)))
 
 (defn- holds-until

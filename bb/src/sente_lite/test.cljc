@@ -120,6 +120,18 @@
   [w]
   (advance! w 0))
 
+(defn step!
+  "Runs the one thing that is due next, if something is due now: true, or false
+  where nothing was. For what may happen between any two things.
+
+      (s/send! page [:chat/say \"hello\"])
+      (t/step! w)                        ;=> true, it is written and has not arrived
+      (t/cut! w page)"
+  [w]
+  (if-let [f (next-due! w (:now @w))]
+    (do (f) true)
+    false))
+
 ;; What a client runs on.
 
 (defn- a-promise []
