@@ -124,9 +124,10 @@
   "Runs the one thing that is due next, if something is due now: true, or false
   where nothing was. For what may happen between any two things.
 
-      (s/send! page [:chat/say \"hello\"])
-      (t/step! w)                        ;=> true, it is written and has not arrived
-      (t/cut! w page)"
+      (let [_       (s/send! page [:chat/say \"hello\"])
+            written (t/step! w)]   ; it has not arrived
+        (t/cut! w page)
+        written)                   ;=> true"
   [w]
   (if-let [f (next-due! w (:now @w))]
     (do (f) true)
