@@ -60,15 +60,21 @@
 
 ;; Out.
 
+(def ^:private least-kept
+  "How many may be unacknowledged, however small the queue is: twice of what the
+  other side waits for."
+  64)
+
 (defn- room
   "How many of those that wait may be written, from the first on: nothing
   overtakes what waits for credit, or for an acknowledgement."
   [s]
   (let [{:keys [out window kept recover?]} s
         {:keys [max-queue max-queue-bytes]} (:o s)
-        n (count out)]
+        most (max max-queue least-kept)
+        n    (count out)]
     (if (and (or (nil? window) (>= window n))
-             (or (not recover?) (and (<= (+ n (count kept)) max-queue) (<= (+ (:chars s) (:kept-chars s)) max-queue-bytes))))
+             (or (not recover?) (and (<= (+ n (count kept)) most) (<= (+ (:chars s) (:kept-chars s)) max-queue-bytes))))
       n
       (loop [i 0 window window held (count kept) chars (:kept-chars s)]
         (if (= i n)
@@ -76,7 +82,7 @@
           (let [{:keys [text free?]} (nth out i)
                 more (+ chars (count text))]
             (if (or (and window (not free?) (zero? window))
-                    (and recover? (pos? held) (or (>= held max-queue) (> more max-queue-bytes))))
+                    (and recover? (pos? held) (or (>= held most) (> more max-queue-bytes))))
               i
               (recur (inc i) (if (and window (not free?)) (dec window) window) (inc held) more))))))))
 

@@ -392,7 +392,7 @@
         open? (= :open (:phase s))
         value (or (:fatal s) error :chsk/closed)
         tries (if (and open? (>= (- now (:since s now)) (:stable-ms (:o s)))) 0 (:tries s))
-        tries (if (and (= 4001 code) (zero? tries)) 1 tries)]
+        tries (if (and (contains? #{1001 4001} code) (zero? tries)) 1 tries)]
     (cond
       (contains? #{:closed :waiting :idle} (:phase s)) s
 
