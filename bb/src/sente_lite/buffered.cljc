@@ -1,6 +1,7 @@
 (ns sente-lite.buffered
   "A sender that gathers events and hands them on together."
-  {:no-doc true})
+  {:no-doc true}
+  (:require [sente-lite.inbox :as inbox]))
 
 (defn sender
   "See sente-lite.core/make-buffered-sender. `after` is a platform's."
@@ -8,7 +9,7 @@
             :or {event-buffer-ms 25 event-buffer-size 100 max-buffer-size 1000}}]
   (let [state (atom {:items [] :closed? false :timer nil})
         hand! (fn []
-                (let [[{:keys [items timer]} _] (swap-vals! state assoc :items [] :timer nil)
+                (let [[{:keys [items timer]} _] (inbox/swap-both! state assoc :items [] :timer nil)
                       back! (fn [] (swap! state update :items #(into (vec items) %)))]
                   (when timer (timer))
                   (when (seq items)
@@ -30,7 +31,7 @@
         :close! (do (swap! state assoc :closed? true)
                     (hand!)
                     (status :closed))
-        (let [[old new] (swap-vals! state (fn [{:keys [items closed?] :as s}]
+        (let [[old new] (inbox/swap-both! state (fn [{:keys [items closed?] :as s}]
                                             (if (or closed? (>= (count items) max-buffer-size)) s (assoc s :items (conj items event)))))
               n (count (:items new))]
           (cond

@@ -321,7 +321,7 @@
 (defn- take-next!
   "Handles the next of the inbox, unless it pauses."
   [c]
-  (let [[old new] (swap-vals! (:inbox c) inbox/pop-front)]
+  (let [[old new] (inbox/swap-both! (:inbox c) inbox/pop-front)]
     (when-let [[_ event cb extra era] (inbox/front old)]
       (when (and (:full? old) (not (:full? new)))
         (input! c [:room true]))
@@ -330,7 +330,7 @@
 (defn- take-in!
   "Puts what was received where it waits for its handlers."
   [c fx]
-  (let [[old new] (swap-vals! (:inbox c) inbox/put fx)]
+  (let [[old new] (inbox/swap-both! (:inbox c) inbox/put fx)]
     (when (and (:full? new) (not (:full? old)))
       (input! c [:room false]))
     (if (:fit? new)
@@ -466,7 +466,7 @@
 (defn exhume!
   "Takes a dead letter out: [inbox letter], nil where there is none of that id."
   [c id]
-  (let [[old _] (swap-vals! (:inbox c) #(first (inbox/exhume % id)))]
+  (let [[old _] (inbox/swap-both! (:inbox c) #(first (inbox/exhume % id)))]
     (when (second (inbox/exhume old id)) (inbox/exhume old id))))
 
 (defn retry!
@@ -488,8 +488,8 @@
 (defn open!
   "Connects for the first time: once what an earlier page left is there."
   [c]
-  (let [go (fn [texts]
-             (when (seq texts) (input! c [:restore texts]))
+  (let [go (fn [kept]
+             (when (map? kept) (input! c [:restore kept]))
              (input! c [:connect ((:now (:platform c)))]))]
     (when-let [wakes (:wakes (:platform c))]
       (wakes (fn [reason] (input! c [:wake ((:now (:platform c))) reason]))))

@@ -5,6 +5,12 @@
   An entry is the session's output [:deliver event cb extra era chars at]."
   {:no-doc true})
 
+(defn swap-both!
+  "swap-vals!, which Scittle lacks: [old new]."
+  [a f & args]
+  #?(:clj  (apply swap-vals! a f args)
+     :cljs (let [old @a] [old (reset! a (apply f old args))])))
+
 (def most-dead "Dead letters that are kept." 100)
 
 (defn create

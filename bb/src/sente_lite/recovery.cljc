@@ -45,7 +45,9 @@
   "The session goes on: what the other side lacks goes ahead of everything, under
   the numbers that it had."
   [s seen]
-  (let [s    (acked s seen)
+  (let [s    (if (> seen (:sent s)) ; a page that has crashed does not know of its last words
+               (assoc s :sent seen :kept [] :kept-chars 0)
+               (acked s seen))
         n    (count (:kept s))
         ;; A call whose caller has given up has not arrived: it does not any more.
         kept (filterv #(or (nil? (:cb %)) (contains? (:calls s) (:cb %))) (:kept s))
@@ -88,5 +90,5 @@
   (let [on?     (boolean (and (:recover? (:o s)) (pos? (get-in data [:limits :backup-secs] 0))))
         resumed (boolean (and (alive? s) (:recovered? data)))
         lost    (count (filter #(not (or (:cb %) (:era %) (:free? %))) (:kept s)))
-        s       (if resumed (resume s (:seen data)) (begin-anew s now fail-calls))]
+        s       (if resumed (resume s (:seen data 0)) (begin-anew s now fail-calls))]
     [(assoc s :recover? on? :session (:session data)) resumed (if resumed 0 lost)]))
