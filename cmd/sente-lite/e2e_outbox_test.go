@@ -70,7 +70,8 @@ func TestOutboxSurvivesReload(t *testing.T) {
 	}
 	if all := b.complaints(); len(all) > 0 {
 		for _, c := range all {
-			if !strings.Contains(c, "ERR_CONNECTION") {
+			// The first three may not have been acknowledged when the sidecar was killed, and the page says so.
+			if !strings.Contains(c, "ERR_CONNECTION") && !strings.Contains(c, "not acknowledged before the session was lost") {
 				t.Errorf("the page complains: %s", c)
 			}
 		}

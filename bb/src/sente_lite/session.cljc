@@ -28,7 +28,8 @@
   outlives a link sente-lite.recovery's. A turn is the number of a link, an era
   that of a session on the other side."
   {:no-doc true}
-  (:require [sente-lite.flow :as flow :refer [control due emit hurry wake]]
+  (:require [sente-lite.channels :as channels :refer [call-text linked? next-cb push]]
+            [sente-lite.flow :as flow :refer [control due emit hurry wake]]
             [sente-lite.queue :as queue]
             [sente-lite.recovery :as recovery]
             [sente-lite.retry :as retry]
@@ -84,9 +85,6 @@
 
 ;; Out.
 
-(defn- push [s item]
-  (wake (assoc s :out (conj (:out s) item) :chars (+ (:chars s) (count (:text item))))))
-
 (defn- queued [s]
   (let [n (count (:out s))]
     (assoc s :result {:status (cond (not= :open (:phase s)) :queued
@@ -121,12 +119,6 @@
                    :result {:status (if (and (<= n (:bundle-size s)) (<= chars (:bundle-chars s))) :ok :frame-full) :queue-size n}))
       (send-slowly s text id (or now (:at s)) opts))))
 
-(defn- next-cb [s]
-  (let [n (inc (:next-cb s))]
-    [(str "c" n) (assoc s :next-cb n)]))
-
-(defn- call-text [text cb] (str "[" text " \"" cb "\"]"))
-
 (defn- ask [s text id timeout-ms k now]
   (if-let [no (or (queue/refusal s (call-text text "c99999999999") id now)
                   (when (>= (count (:calls s)) (:max-calls (:o s)))
@@ -142,12 +134,6 @@
           (push {:text (call-text text cb) :cb cb :id id :at now})
           hurry
           queued))))
-
-(defn- linked?
-  "Is there a session that items may belong to, be its link there or not?"
-  [s]
-  (and (contains? #{:open :waiting :connecting :greeting} (:phase s))
-       (or (= :open (:phase s)) (recovery/alive? s))))
 
 (defn- reply
   "Answers a call of this very session; what is too large for it is an error to
@@ -165,53 +151,6 @@
     :else
     (assoc (hurry (push s {:text text :id :chsk/reply :era era :free? true :at (:at s)})) :result {:status :ok})))
 
-;; Channels.
-
-(defn- join [s channel]
-  (let [[cb s] (next-cb s)]
-    [(-> s (assoc-in [:subs channel] cb)
-         (assoc-in [:calls cb] {:channel channel :id :sente-lite/subscribe}))
-     {:text (call-text (wire/text [:sente-lite/subscribe {:channel-id channel}]) cb) :cb cb :id :sente-lite/subscribe}]))
-
-(defn- subscribe [s channel]
-  (if (contains? (:subs s) channel)
-    s
-    (let [[s item] (if (linked? s) (join s channel) [(assoc-in s [:subs channel] nil) nil])]
-      (if item (hurry (push s item)) s))))
-
-(defn- unsubscribe [s channel]
-  (if (contains? (:subs s) channel)
-    (let [s (update s :subs dissoc channel)]
-      (if (linked? s)
-        (let [[cb s] (next-cb s)]
-          (-> (assoc-in s [:calls cb] {:left channel :id :sente-lite/unsubscribe})
-              (push {:text (call-text (wire/text [:sente-lite/unsubscribe {:channel-id channel}]) cb) :cb cb :id :sente-lite/unsubscribe})
-              hurry))
-        s))
-    s))
-
-(defn- joined
-  "What became of a subscription."
-  [s {:keys [channel left]} value]
-  (let [{:keys [success error]} (if (map? value) value {:success false :error (:code (wire/error-map value))})]
-    (cond
-      left                       s
-      (= :chsk/closed value)     s
-      success                    (emit s [:hook :on-subscribed {:channel-id channel}])
-      :else                      (-> (update s :subs dissoc channel)
-                                     (emit [:hook :on-error (second (wire/error :forbidden :sente-lite/not-subscribed
-                                                                                (str "the channel " (pr-str channel) " could not be joined: " error)
-                                                                                {:data {:channel-id channel :error error}}))])))))
-
-(defn- rejoin
-  "After a reconnect to another session: joins go ahead of what waited, so that nothing published
-  from now on is missed."
-  [s]
-  (let [waited (:out s)
-        s      (assoc s :out [] :chars 0)
-        s      (reduce (fn [s c] (let [[s item] (join s c)] (push s item))) s (keys (:subs s)))]
-    (reduce push s waited)))
-
 ;; In.
 
 (defn- settle [s cb value]
@@ -219,7 +158,7 @@
     (let [s (update s :calls dissoc cb)]
       (if (:k call)
         (emit s [:settle (:k call) value])
-        (joined s call value)))
+        (channels/joined s call value)))
     (update s :late-replies inc)))
 
 (defn- drop-large
@@ -258,7 +197,7 @@
                  (assoc-in s [:o :hello :config :listen] (vec (:listen data)))
                  s)
         s      (if resumed? s (drop-large s))
-        s      (if (and (seq (:subs s)) (not resumed?)) (rejoin s) s)
+        s      (if (and (seq (:subs s)) (not resumed?)) (channels/rejoin s) s)
         s      (if (:heartbeat? (:o s)) (due s (+ now (:kalive-ms (:o s)) (:ping-timeout-ms (:o s)))) s)
         s      (if (seq (:out s)) (wake s) s)]
     (-> s
@@ -509,8 +448,8 @@
     :ask         (ask s a b c d e)
     :reply       (reply s a b c d)
     :tick        (tick s a)
-    :subscribe   (subscribe s a)
-    :unsubscribe (unsubscribe s a)
+    :subscribe   (channels/subscribe s a)
+    :unsubscribe (channels/unsubscribe s a)
     :connect     (if (contains? #{:idle :closed :waiting} (:phase s))
                    (connect (if (= :closed (:phase s)) (assoc s :tries 0 :fatal nil) s) a :connect)
                    s)
