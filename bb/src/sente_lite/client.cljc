@@ -363,6 +363,13 @@
   "The longest that start! and wait! wait for handlers and hooks that come first."
   500)
 
+(defn- adopt!
+  "The sidecar's bounds of the inbox hold where the user has given none."
+  [c {:keys [max-recv-queue-size max-recv-bytes]}]
+  (let [{:keys [max-inbox max-inbox-bytes]} (:options c)]
+    (swap! (:inbox c) (fn [b] (assoc b :max-inbox (or max-inbox max-recv-queue-size (:max-inbox b))
+                                     :max-inbox-bytes (or max-inbox-bytes max-recv-bytes (:max-inbox-bytes b)))))))
+
 (defn- perform-one! [c fx]
   (let [lane (:lane c)]
     (case (nth fx 0)
@@ -371,6 +378,7 @@
       :settle     ((nth fx 1) (nth fx 2))
       :hook       (let [[_ hook data] fx
                         done (atom false)]
+                    (when (= :on-ready hook) (adopt! c (:limits data)))
                     ((:put! lane) (fn [] (run-hook! c hook data) (reset! done true)))
                     ;; Who waits for the beginning or the end waits for the handlers before it, but not
                     ;; for one that never returns.
