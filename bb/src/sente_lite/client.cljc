@@ -159,36 +159,51 @@
                ;; Only the first of those that leave together needs the time.
                [:send text id (when-not (:woken? @(:state c)) (now c))])))
 
-(defn- settle-waiter! [w res]
-  (when (compare-and-set! (:done w) false true)
-    ((:cancel w))
-    ((:deliver w) (dissoc res :block?))))
+(defn- one-by-one
+  "Waiters are let in by one thread at a time: each once, and in their order."
+  [c f]
+  #?(:clj (locking (:waiters c) (f)) :cljs (f)))
+
+(defn- leave-line!
+  "A waiter has its answer."
+  [c w res]
+  (swap! (:waiters c) (fn [all] (filterv #(not= (:n w) (:n %)) all)))
+  ((:cancel w))
+  ((:deliver w) (dissoc res :block?)))
+
+(defn- serve-waiters!
+  "Lets in those for whom there is room now, the first first."
+  [c]
+  (one-by-one c
+              (fn []
+                (loop []
+                  (when-let [w (first @(:waiters c))]
+                    (let [res (send! c (:text w) (:id w) (assoc (:opts w) :on-full :block))]
+                      (when-not (:block? res)
+                        (leave-line! c w res)
+                        (recur))))))))
+
+(defn- give-up!
+  "A waiter has waited long enough: it has what there is to say now."
+  [c n]
+  (one-by-one c
+              (fn []
+                (when-let [w (first (filter #(= n (:n %)) @(:waiters c)))]
+                  (leave-line! c w (send! c (:text w) (:id w) (assoc (:opts w) :on-full :notify)))))))
 
 (defn wait-for-room!
   "A promise of what becomes of an event that waits until the queue has room for
   it, at most :block-ms."
   [c text id opts]
   (let [{:keys [promise deliver]} ((:promise (:platform c)))
-        w      {:text text :id id :opts opts :deliver deliver :done (atom false) :cancel (fn [])}
-        ms     (or (:block-ms opts) (:block-ms (:options c)))
-        late   (fn []
-                 (take-those! c (:waiters c) #(identical? (:done w) (:done %)))
-                 (settle-waiter! w (result! c [:send text id (now c) (assoc opts :on-full :notify)])))
-        w      (assoc w :cancel ((:after (:platform c)) ms late))]
-    #?(:clj (locking (:lock c) (swap! (:waiters c) conj w)) :cljs (swap! (:waiters c) conj w))
+        ms (or (:block-ms opts) (:block-ms (:options c)))]
+    (one-by-one c
+                (fn []
+                  (let [n (inc (:n (peek @(:waiters c)) 0))]
+                    (swap! (:waiters c) conj {:n n :text text :id id :opts opts :deliver deliver
+                                              :cancel ((:after (:platform c)) ms (fn [] (give-up! c n)))}))))
     (serve-waiters! c)
     promise))
-
-(defn- serve-waiters!
-  "Lets in those for whom there is room now, the first first."
-  [c]
-  (loop []
-    (when-let [w (first @(:waiters c))]
-      (let [res (when-not @(:done w) (send! c (:text w) (:id w) (assoc (:opts w) :on-full :block)))]
-        (when-not (:block? res)
-          (take-those! c (:waiters c) #(identical? (:done w) (:done %)))
-          (when res (settle-waiter! w res))
-          (recur))))))
 
 (defn forget-flush!
   "Takes back what when-written! was told."

@@ -101,7 +101,8 @@
               (queue/make-room s how text id now)
               s)]
     (if-let [no (queue/refusal s text id now)]
-      (assoc s :result (if (= :block how) (assoc no :block? (= :backpressure (:status no))) no))
+      ;; What is held for others makes room first.
+      (assoc (if (:hold-until s) (hurry s) s) :result (if (= :block how) (assoc no :block? (= :backpressure (:status no))) no))
       (let [expires (when expires-ms (+ now expires-ms))]
         (cond-> (queued (push s (cond-> {:text text :id id :at now} expires (assoc :expires expires))))
           expires (-> (update :expiring #(if % (min % expires) expires)) (due expires)))))))
