@@ -6,6 +6,7 @@
   What is public is what has no :no-doc; a page's order is that of its source."
   (:require [clojure.java.io :as io]
             [clojure.string :as str]
+            [sente-lite.option-docs :as option-docs]
             [sente-lite.options :as options])
   (:import (java.io File PushbackReader)))
 
@@ -144,7 +145,7 @@
                        {:out ""} all)))))
 
 (defn- options-of [what names]
-  (->> (str/split-lines (options/reference what))
+  (->> (str/split-lines (option-docs/reference what))
        (map #(prose % names))
        (str/join "\n")))
 

@@ -70,18 +70,19 @@ func TestOutboxSurvivesReload(t *testing.T) {
 	}
 	if all := b.complaints(); len(all) > 0 {
 		for _, c := range all {
-			if !strings.Contains(c, "ERR_CONNECTION") {
+			// The first three may not have been acknowledged when the sidecar was killed, and the page says so.
+			if !strings.Contains(c, "ERR_CONNECTION") && !strings.Contains(c, "not acknowledged before the session was lost") {
 				t.Errorf("the page complains: %s", c)
 			}
 		}
 	}
 }
 
-// stored is an expression: does the page's store hold so many events?
+// stored is an expression: does the page's store hold so many events that wait?
 const stored = `new Promise((done) => {
 	const asked = indexedDB.open("sente-lite", 1);
 	asked.onsuccess = () => {
 		const all = asked.result.transaction("outbox").objectStore("outbox").getAll();
-		all.onsuccess = () => { asked.result.close(); done(all.result.flat().length === %d); };
+		all.onsuccess = () => { asked.result.close(); done((all.result.join("").split(" :session ")[0].match(/{:text "/g) ?? []).length === %d); };
 	};
 })`

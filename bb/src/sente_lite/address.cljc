@@ -16,16 +16,24 @@
 (defn ws-url
   "The URL of our WebSocket: /ws where it has no path, with the query that says
   what this client is."
-  [url {:keys [client-id params bundle?]}]
+  [url {:keys [client-id params bundle? credit recover?]}]
   (let [url  (str/replace url #"^http" "ws")
         [base query] (str/split (first (str/split url #"#")) #"\?" 2)
         base (cond (re-find #"^wss?://[^/]+$" base) (str base "/ws")
                    (re-find #"^wss?://[^/]+/$" base) (str base "ws")
                    :else base)
         more (concat (when (seq query) [query])
-                     (for [[k v] (merge params {:v 1} (when bundle? {:bundle 1}) (when client-id {:client-id client-id}))]
+                     (for [[k v] (merge params {:v 1} (when bundle? {:bundle 1}) (when credit {:credit credit}) (when recover? {:recover 1}) (when client-id {:client-id client-id}))]
                        (str (escape (name k)) "=" (escape v))))]
     (str base "?" (str/join "&" more))))
+
+(defn returning
+  "The target of a client that has been here before: a WebSocket says so in its
+  query, which nothing logs."
+  [{:keys [kind] :as target} {:keys [session seen]}]
+  (if (and session (= :ws kind))
+    (update target :url str "&session=" (escape session) "&seen=" seen)
+    target))
 
 (defn token-protocols
   "The subprotocols that carry a token: in headers, since URLs end up in logs."
@@ -42,6 +50,6 @@
     (str/starts-with? url "tcp://")   (if-let [[_ host port] (re-find #"^tcp://(.+):(\d{1,5})/?$" url)]
                                         {:kind :tcp :host (str/replace host #"^\[|\]$" "") :port (parse-long port) :hello? true :heartbeat? true}
                                         (bad url "tcp://host:port"))
-    (re-find #"^(ws|http)s?://." url) {:kind :ws :url (ws-url url (merge {:bundle? true} (select-keys opts [:client-id :params]))) :heartbeat? true}
+    (re-find #"^(ws|http)s?://." url) {:kind :ws :url (ws-url url (merge {:bundle? true} (select-keys opts [:client-id :params :credit :recover?]))) :heartbeat? true}
     (str/starts-with? url "/")        {:kind :unix :path url :hello? true}
     :else                             (bad url "unix:/path.sock, tcp://host:port, ws://host:port or :stdio")))

@@ -5,7 +5,8 @@
   (:require [clojure.string :as str]
             [sente-lite.address :as address]
             [sente-lite.javascript :as javascript]
-            [sente-lite.session :as session]))
+            [sente-lite.session :as session]
+            [sente-lite.wire :as wire]))
 
 (def settled javascript/settled)
 (defn browse! [url] (js/window.open url))
@@ -62,40 +63,65 @@
                   (catch :default _ (failed))))))
       (catch :default _ (failed)))))
 
+(def ^:private save-ms "The longest that a change is only in memory, while the page lives." 100)
+
+(defn- session-storage
+  "The tab's own, nil where there is none."
+  []
+  (try js/sessionStorage (catch :default _ nil)))
+
 (defn- keeper
-  "Keeps what waits while there is no link, as plain texts."
+  "Keeps the session, what is unacknowledged and what waits, as text: every change
+  soon in IndexedDB, for a page that crashes, and the very last one in the tab's
+  sessionStorage, which a page that goes can still write to. So a reload goes on
+  exactly where the page ended; after a crash what was written in the last moment
+  may be written twice."
   [nm]
   (let [own    (volatile! nil) ; the name, once it is ours
-        kept   (volatile! [])
-        latest (volatile! [])
+        state  (volatile! nil)
+        saved  (volatile! nil)
         busy   (volatile! false)
-        save   (fn save []
+        text   (fn []
+                 (let [{:keys [out session] :as all} (session/stored @state)]
+                   (when (or session (seq out)) (pr-str all))))
+        later  (fn later []
                  (vreset! busy true)
-                 (let [texts @latest
-                       next  (fn [] (vreset! busy false) (when (not= @latest texts) (save)))]
-                   (with-store "readwrite"
-                     (fn [store] (if (seq texts) (.put store (clj->js texts) @own) (.delete store @own)))
-                     (fn [] (vreset! kept texts) (next))
-                     next)))]
+                 (js/setTimeout
+                  (fn []
+                    (let [s    @state
+                          t    (text)
+                          next (fn [] (vreset! busy false) (when-not (identical? s @state) (later)))]
+                      (with-store "readwrite"
+                        (fn [store] (if t (.put store t @own) (.delete store @own)))
+                        (fn [] (vreset! saved t) (next))
+                        next)))
+                  save-ms))
+        tab    (session-storage)
+        read   (fn [t] (when (string? t) (try (wire/read-text t) (catch :default _ nil))))]
+    (js/addEventListener "pagehide" (fn [_] (when (and tab @own @state)
+                                              (try (.setItem tab @own (or (text) "nil")) (catch :default _ nil)))))
+    (js/addEventListener "pageshow" (fn [_] (when (and tab @own @state) (.removeItem tab @own))))
     {:load    (fn [go]
                 (claim nm
                        (fn [mine]
                          (if mine
-                           (let [found (volatile! [])]
+                           (let [found (volatile! nil)
+                                 last  (when tab (.getItem tab mine))]
                              (vreset! own mine)
-                             (with-store "readonly"
-                               (fn [store]
-                                 (let [r (.get store mine)]
-                                   (set! (.-onsuccess r) (fn [_] (vreset! found (vec (js->clj (.-result r))))))))
-                               (fn [] (vreset! kept @found) (vreset! latest @found) (go @found))
-                               (fn [] (go nil))))
+                             (when last (.removeItem tab mine))
+                             (if last
+                               (go (read last))
+                               (with-store "readonly"
+                                 (fn [store]
+                                   (let [r (.get store mine)]
+                                     (set! (.-onsuccess r) (fn [_] (vreset! found (.-result r))))))
+                                 (fn [] (vreset! saved @found) (go (read @found)))
+                                 (fn [] (go nil)))))
                            (go nil)))))
      :changed (fn [s]
-                (when (and @own (or (seq @kept) (seq @latest) (not= :open (:phase s))))
-                  (let [texts (session/waiting-texts s)]
-                    (when (not= texts @latest)
-                      (vreset! latest texts)
-                      (when-not @busy (save))))))}))
+                (vreset! state s)
+                (when (and @own (not @busy) (or @saved (:session s) (seq (:out s))))
+                  (later)))}))
 
 ;; The link.
 

@@ -8,7 +8,7 @@
     :luck    (fn [])          a number from 0 to 1
     :after   (fn [ms f])      calls f later; returns what takes that back
     :promise (fn [])          {:promise p :deliver f}
-    :lane    (fn [limit])     where handlers run, in order: {:put! (fn [f force?]) → false when full, :size, :close!}
+    :lane    (fn [])          where handlers run, in order: {:put! (fn [f]), :size, :close!}
     :link    (fn [target on]) opens a link: {:wake! (fn [urgent?]), :close! (fn [code reason])}
     :print   (fn [text])      for what nobody else takes
     :target  (fn [options])   where connect! goes: a map with :hello? where we speak first, :heartbeat?, :keep
@@ -23,7 +23,12 @@
   {:code :reason :error} once, and ((:take on)), which gives the messages that
   are to be written now, on whatever thread may write; :wake! asks it to."
   {:no-doc true}
-  (:require [sente-lite.handlers :as handlers]
+  (:require [clojure.string :as str]
+            [sente-lite.address :as address]
+            [sente-lite.handlers :as handlers]
+            [sente-lite.inbox :as inbox]
+            [sente-lite.queue :as queue]
+            [sente-lite.recovery :as recovery]
             [sente-lite.session :as session]
             [sente-lite.wire :as wire]))
 
@@ -32,7 +37,7 @@
   [x]
   (and (map? x) (contains? x :sente-lite/client)))
 
-(declare step! perform! dispatch!)
+(declare step! perform! dispatch! take-in!)
 
 (defn- arm!
   "Sees to it that the session gets a tick when it next wants one."
@@ -84,30 +89,40 @@
                             (let [fx (step! c input)] [fx (:result @(:state c))]))
                     :cljs (let [fx (step! c input)] [fx (:result @(:state c))]))]
     (when (seq fx) (perform! c fx))
-    (when (>= (:queue-size res 0) (:bundle-size (:options c)))
-      (when-let [l @(:link c)] ((:wake! l) true)))
+    (when (>= (:queue-size res 0) 100)
+      (let [s @(:state c)]
+        (when (and (>= (:queue-size res 0) (:bundle-size s)) (not (:blocked? s)))
+          (when-let [l @(:link c)] ((:wake! l) true)))))
     res))
 
 ;; Links.
 
 (defn- now [c] ((:now (:platform c))))
 
+(declare serve-waiters! settle-flushes!)
+
 (defn- take-messages [c turn]
-  (let [fx #?(:clj  (locking (:lock c) (when (= turn (:turn @(:state c))) (step! c [:flush])))
-              :cljs (when (= turn (:turn @(:state c))) (step! c [:flush])))
+  (let [fx #?(:clj  (locking (:lock c) (when (= turn (:turn @(:state c))) (step! c [:flush (now c)])))
+              :cljs (when (= turn (:turn @(:state c))) (step! c [:flush (now c)])))
         out (mapv #(nth % 1) (filter #(= :write (nth % 0)) fx))
         fx  (remove #(= :write (nth % 0)) fx)]
     (when (seq fx) (perform! c fx))
+    (when (seq @(:waiters c)) (serve-waiters! c))
     out))
 
 (defn when-written!
-  "Calls f with {:status :ok} once everything that waits now has been written,
-  with :chsk/closed where the client ends first."
-  [c f]
-  (let [add (fn []
-              (let [s @(:state c)]
-                (swap! (:flushes c) conj {:up-to (+ (:sent s) (count (:out s))) :f f})))]
-    #?(:clj (locking (:lock c) (add)) :cljs (add))))
+  "Calls f with {:status :ok} once everything that waits now has been written, or
+  acknowledged where `acked?`, with :chsk/closed where the client ends first, or
+  the session whose acknowledgements are waited for."
+  ([c f] (when-written! c f false))
+  ([c f acked?]
+   (let [add (fn []
+               (let [s @(:state c)]
+                 (swap! (:flushes c) conj {:up-to (+ (:written (recovery/position s)) (count (:out s)))
+                                           :acked? acked? :era (:era s) :f f})))]
+     #?(:clj (locking (:lock c) (add)) :cljs (add))
+     (input! c [:hurry])
+     (when acked? (settle-flushes! c)))))
 
 (defn- take-those!
   "Takes those that `gone?` is true of out of an atom's vector, and returns them."
@@ -119,13 +134,76 @@
     #?(:clj (locking (:lock c) (take)) :cljs (take))))
 
 (defn- settle-flushes!
-  "Tells those who wait in flush! that what they wait for has been written."
+  "Tells those who wait in flush! that what they wait for has been written, or
+  acknowledged."
   [c]
   (when (seq @(:flushes c))
-    (let [s @(:state c)]
+    (let [s @(:state c)
+          {:keys [written acked]} (recovery/position s)
+          gone? (fn [{:keys [acked? era]}] (and acked? (:recover? s) (< 0 era (:era s))))]
       (when (= :open (:phase s))
+        (run! #((:f %) :chsk/closed) (take-those! c (:flushes c) gone?))
         (run! #((:f %) {:status :ok})
-              (take-those! c (:flushes c) (fn [{:keys [up-to]}] (or (empty? (:out s)) (>= (:sent s) up-to)))))))))
+              (take-those! c (:flushes c) (fn [{:keys [up-to acked?]}]
+                                            (or (and (empty? (:out s)) (or (not acked?) (empty? (:kept s))))
+                                                (>= (if acked? acked written) up-to)))))))))
+
+;; Those who wait for room in the queue, in their order.
+
+(defn send!
+  "Gives the session an event. Where the queue is full and it is to wait, the
+  result has :block?."
+  [c text id opts]
+  (result! c (if opts
+               [:send text id (now c) opts]
+               ;; Only the first of those that leave together needs the time.
+               [:send text id (when-not (:woken? @(:state c)) (now c))])))
+
+(defn- one-by-one
+  "Waiters are let in by one thread at a time: each once, and in their order."
+  [c f]
+  #?(:clj (locking (:waiters c) (f)) :cljs (f)))
+
+(defn- leave-line!
+  "A waiter has its answer."
+  [c w res]
+  (swap! (:waiters c) (fn [all] (filterv #(not= (:n w) (:n %)) all)))
+  ((:cancel w))
+  ((:deliver w) (dissoc res :block?)))
+
+(defn- serve-waiters!
+  "Lets in those for whom there is room now, the first first."
+  [c]
+  (one-by-one c
+              (fn []
+                (loop []
+                  (when-let [w (first @(:waiters c))]
+                    (let [res (send! c (:text w) (:id w) (assoc (:opts w) :on-full :block))]
+                      (when-not (:block? res)
+                        (leave-line! c w res)
+                        (recur))))))))
+
+(defn- give-up!
+  "A waiter has waited long enough: it has what there is to say now."
+  [c n]
+  (one-by-one c
+              (fn []
+                (when-let [w (first (filter #(= n (:n %)) @(:waiters c)))]
+                  (leave-line! c w (send! c (:text w) (:id w) (assoc (:opts w) :on-full :notify)))))))
+
+(defn wait-for-room!
+  "A promise of what becomes of an event that waits until the queue has room for
+  it, at most :block-ms."
+  [c text id opts]
+  (let [{:keys [promise deliver]} ((:promise (:platform c)))
+        ms (or (:block-ms opts) (:block-ms (:options c)))]
+    (one-by-one c
+                (fn []
+                  (let [n (inc (:n (peek @(:waiters c)) 0))]
+                    (swap! (:waiters c) conj {:n n :text text :id id :opts opts :deliver deliver
+                                              :cancel ((:after (:platform c)) ms (fn [] (give-up! c n)))}))))
+    (serve-waiters! c)
+    promise))
 
 (defn forget-flush!
   "Takes back what when-written! was told."
@@ -133,7 +211,8 @@
   (take-those! c (:flushes c) #(identical? f (:f %))))
 
 (defn- close-flushes! [c]
-  (run! #((:f %) :chsk/closed) (take-those! c (:flushes c) (constantly true))))
+  (run! #((:f %) :chsk/closed) (take-those! c (:flushes c) (constantly true)))
+  (serve-waiters! c))
 
 (def ^:private end-ms
   "The longest that the end of a sidecar is waited for."
@@ -178,10 +257,11 @@
             :text    (fn [text]
                        (let [v (try (wire/read-text text)
                                     (catch #?(:clj Exception :cljs :default) e
-                                      (input-of-turn! c turn [:unreadable (or (ex-message e) (str e))])
+                                      (input-of-turn! c turn [:unreadable (or (ex-message e) (str e)) (str/starts-with? text "[:batch/events") ((:now p))])
                                       ::none))]
                          (when-not (= ::none v)
-                           (input-of-turn! c turn [:value v ((:now p))]))))
+                           (input-of-turn! c turn [:value v ((:now p)) (count text)])
+                           (when (seq @(:flushes c)) (settle-flushes! c)))))
             :lost    (fn [info]
                        (reset! gone true)
                        (when (= turn @(:link-turn c))
@@ -193,7 +273,7 @@
     (reset! (:link-turn c) turn)
     (if (:error auth)
       ((:lost on) {:code 1006 :reason (:error auth)})
-      (let [l ((:link p) (assoc (:target c) :token (:token auth)) on)
+      (let [l ((:link p) (address/returning (assoc (:target c) :token (:token auth)) (recovery/greeting @(:state c))) on)
             _ (reset! (:link c) (when-not @gone l))
             s @(:state c)]
         (cond
@@ -224,8 +304,7 @@
   "Calls f where handlers run. What it throws is told as a handler's failure."
   [c event f]
   ((:put! (:lane c))
-   (fn [] (try (f) (catch #?(:clj Throwable :cljs :default) e (handler-failed! c event e))))
-   true)
+   (fn [] (try (f) (catch #?(:clj Throwable :cljs :default) e (handler-failed! c event e)))))
   nil)
 
 (defn- run-hook! [c hook data]
@@ -248,32 +327,79 @@
   (swap! (:stats c) update :refused inc)
   (let [id (nth event 0)
         e  (wire/error :busy :sente-lite/inbox-full
-                       (str id " was refused: " (:max-inbox (:options c)) " events wait for this peer's handlers already")
+                       (str id " was refused: " (inbox/size @(:inbox c)) " events wait for this peer's handlers already")
                        {:event-id id :retry? true})]
     (cond
       cb  (input! c [:reply (wire/text [:chsk/reply cb e]) turn cb id])
       uid (input! c [:send (wire/text [:sente-lite/send {:to uid :event e}]) :sente-lite/error]))))
 
+(defn- take-next!
+  "Handles the next of the inbox, unless it pauses."
+  [c]
+  (let [[old new] (inbox/swap-both! (:inbox c) inbox/pop-front)]
+    (when-let [[_ event cb extra era] (inbox/front old)]
+      (when (and (:full? old) (not (:full? new)))
+        (input! c [:room true]))
+      (dispatch! c event cb extra era))))
+
+(defn- take-in!
+  "Puts what was received where it waits for its handlers."
+  [c fx]
+  (let [[old new] (inbox/swap-both! (:inbox c) inbox/put fx)]
+    (when (and (:full? new) (not (:full? old)))
+      (input! c [:room false]))
+    (if (:fit? new)
+      ((:put! (:lane c)) (fn [] (take-next! c)))
+      (let [[_ event cb extra era] fx]
+        (if (and (= :drop (:on-inbox-full (:options c))) (nil? cb))
+          (input! c [:lose :inbox-full (now c) (nth event 0)])
+          (refuse-full! c event cb extra era))))))
+
+(defn out-view
+  "How the queue of what is to be sent is."
+  [c]
+  (queue/view @(:state c) (now c)))
+
+(defn pause!
+  "What is received waits; credit is given until half of the inbox is full."
+  [c]
+  (swap! (:inbox c) assoc :paused? true)
+  {:status :paused})
+
+(defn resume!
+  "What waits is handled, in its order."
+  [c]
+  (let [b (swap! (:inbox c) assoc :paused? false)]
+    (dotimes [_ (inbox/size b)]
+      ((:put! (:lane c)) (fn [] (take-next! c))))
+    {:status :ok :queue-size (inbox/size b)}))
+
 (def ^:private handlers-ms
   "The longest that start! and wait! wait for handlers and hooks that come first."
   500)
+
+(defn- adopt!
+  "The sidecar's bounds of the inbox hold where the user has given none."
+  [c {:keys [max-recv-queue-size max-recv-bytes]}]
+  (let [{:keys [max-inbox max-inbox-bytes]} (:options c)]
+    (swap! (:inbox c) (fn [b] (assoc b :max-inbox (or max-inbox max-recv-queue-size (:max-inbox b))
+                                     :max-inbox-bytes (or max-inbox-bytes max-recv-bytes (:max-inbox-bytes b)))))))
 
 (defn- perform-one! [c fx]
   (let [lane (:lane c)]
     (case (nth fx 0)
       :wake       (when-let [l @(:link c)] ((:wake! l) false))
-      :deliver    (let [[_ event cb extra turn] fx]
-                    (when-not ((:put! lane) (fn [] (dispatch! c event cb extra turn)) (= "sente-lite" (namespace (nth event 0))))
-                      (refuse-full! c event cb extra turn)))
+      :deliver    (take-in! c fx)
       :settle     ((nth fx 1) (nth fx 2))
       :hook       (let [[_ hook data] fx
                         done (atom false)]
-                    ((:put! lane) (fn [] (run-hook! c hook data) (reset! done true)) true)
+                    (when (= :on-ready hook) (adopt! c (:limits data)))
+                    ((:put! lane) (fn [] (run-hook! c hook data) (reset! done true)))
                     ;; Who waits for the beginning or the end waits for the handlers before it, but not
                     ;; for one that never returns.
                     (when (and (contains? #{:on-ready :on-close} hook) (not @done))
                       ((:after (:platform c)) handlers-ms (fn [] (when-not @done ((:settled c) hook data))))))
-      :state      ((:put! lane) (fn [] (dispatch! c [:chsk/state [(nth fx 2) (nth fx 1)]] nil nil nil)) true)
+      :state      ((:put! lane) (fn [] (dispatch! c [:chsk/state [(nth fx 2) (nth fx 1)]] nil nil nil)))
       :connect    (open-link! c (nth fx 1))
       ;; Our reason counts, and not what the end of the link looks like.
       :disconnect (let [[_ code reason error] fx turn (:turn @(:state c)) l @(:link c)]
@@ -306,6 +432,9 @@
 (defn- run-handler! [c f msg]
   (try (f msg)
        (catch #?(:clj Throwable :cljs :default) e
+         (when-not (= "chsk" (namespace (:id msg)))
+           (swap! (:inbox c) inbox/bury {:event (:event msg) :uid (:uid msg) :client-id (:client-id msg)
+                                         :error (or (ex-message e) (str e)) :at (now c) :tries (inc (:tries msg 0))}))
          (handler-failed! c (:event msg) e)
          (when-let [reply (:?reply-fn msg)]
            (reply (wire/error :fault :sente-lite/handler-failed
@@ -334,6 +463,7 @@
     {:event event :id id :data data :?data data
      :uid (if extra (:uid extra) (:uid @(:state c)))
      :client-id (:client-id extra)
+     :tries (:tries extra 0)
      :?reply-fn reply
      :reply! (or reply (fn [_] {:status :no-call}))
      :send-fn (:send-fn c)
@@ -356,6 +486,20 @@
     (swap! (:stats c) (fn [s] (-> (assoc s :handling nil) (update :handled inc))))
     nil))
 
+(defn exhume!
+  "Takes a dead letter out: [inbox letter], nil where there is none of that id."
+  [c id]
+  (let [[old _] (inbox/swap-both! (:inbox c) #(first (inbox/exhume % id)))]
+    (when (second (inbox/exhume old id)) (inbox/exhume old id))))
+
+(defn retry!
+  "Hands an event of the dead letters to its handlers again."
+  [c id]
+  (if-let [{:keys [event uid client-id tries]} (second (exhume! c id))]
+    (do (later! c event (fn [] (dispatch! c event nil {:uid uid :client-id client-id :tries tries} nil)))
+        {:status :ok})
+    {:status :not-found}))
+
 (defn unhandled!
   "Nobody takes an event: a call is told so, what the user sent is counted."
   [{:keys [id client ?reply-fn]}]
@@ -367,8 +511,8 @@
 (defn open!
   "Connects for the first time: once what an earlier page left is there."
   [c]
-  (let [go (fn [texts]
-             (when (seq texts) (input! c [:restore texts]))
+  (let [go (fn [kept]
+             (when (map? kept) (input! c [:restore kept]))
              (input! c [:connect ((:now (:platform c)))]))]
     (when-let [wakes (:wakes (:platform c))]
       (wakes (fn [reason] (input! c [:wake ((:now (:platform c))) reason]))))
@@ -388,11 +532,12 @@
                 :state     (atom (session/create (select-keys options (concat (keys session/defaults) [:hello :heartbeat? :backoff-ms-fn :first-must?]))))
                 :lock      #?(:clj (Object.) :cljs nil)
                 :performing (volatile! {:busy? false :waiting []})
-                :link      (atom nil) :link-turn (atom nil) :armed (atom nil) :flushes (atom []) :ends (atom [])
+                :link      (atom nil) :link-turn (atom nil) :armed (atom nil) :flushes (atom []) :ends (atom []) :waiters (atom [])
+                :inbox     (atom (inbox/create {:max-inbox (or (:max-inbox options) 5000) :max-inbox-bytes (or (:max-inbox-bytes options) 100000000)}))
                 :handlers  (handlers/table)
                 :stats     (atom {:handled 0 :unhandled 0 :refused 0 :handler-errors 0 :late-replies 0 :handling nil})
                 :connected (atom (handlers/view {}))
-                :lane      ((:lane platform) (:max-inbox options))
+                :lane      ((:lane platform))
                 :keep      (when-let [k (:keep target)] (k))
                 :ready     (:promise ready)
                 :closed    (:promise gone)}

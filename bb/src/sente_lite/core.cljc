@@ -16,17 +16,21 @@
   start! on the JVM and Babashka until the sidecar is ready; what takes a while
   gives a promise: deref it there, p/let or .then in JavaScript.
 
-  Statuses of what was sent, in {:status … :queue-size n}: :ok, :queued (waits for
-  the link), :backpressure (refused: too much waits), :too-large, :closed.
+  Statuses of what was sent, in {:status … :queue-size n}: :ok, :frame-full (goes
+  with the next bundle), :queued (waits for the link), :backpressure (refused: too much waits), :too-large, :closed.
   Replies are values; error? tells those that stand for a failure: :chsk/timeout,
   :chsk/closed and [:sente-lite/error {:category :code :message :hint :retry?}].
 
   Mistakes of the caller, such as an event that is none or a value that does not
   print as EDN, are thrown as ex-info with :given and :expected."
-  (:require [sente-lite.client :as client]
+  (:require [sente-lite.buffered :as buffered]
+            [sente-lite.client :as client]
             [sente-lite.handlers :as handlers]
+            [sente-lite.inbox :as inbox]
             [sente-lite.life :as life]
             [sente-lite.options :as options]
+            [sente-lite.queue :as queue]
+            [sente-lite.recovery :as recovery]
             [sente-lite.wire :as wire]
             #?(:bb                [sente-lite.jvm :as host]
                :clj               [sente-lite.jvm :as host]
@@ -182,9 +186,17 @@
 
 ;; Out.
 
-(defn- put! [c event]
+(defn- put-text!
+  "Sends a text, or waits until there is room for it, where that was asked for."
+  [c text id opts]
+  (let [res (client/send! c text id opts)]
+    (if (:block? res)
+      ((:wait (:platform c)) (client/wait-for-room! c text id opts))
+      res)))
+
+(defn- put! [c event opts]
   (if (client/client? c)
-    (client/result! c [:send (wire/event-text "send!" event) (nth event 0)])
+    (put-text! c (wire/event-text "send!" event) (nth event 0) opts)
     closed))
 
 (defn- owner?
@@ -206,8 +218,8 @@
 (defn send-to-client!
   "Sends an event to somebody: a uid, and for owners also a set of uids, :all,
   {:channel \"c\"}, {:client-id \"c\"} or {:role :client}; with {:except #{uid}}.
-  Between clients it arrives as :msg/receive {:from-uid :message}.
-  Returns {:status :queue-size}.
+  Between clients it arrives as :msg/receive {:from-uid :message}. Options and
+  what is returned are those of send!.
 
       (send-to-client! \"ada\" [:chat/said {:text \"hi\"}])
       (send-to-client! {:channel \"lobby\"} [:chat/said {:text \"hi\"}] {:except #{\"ada\"}})"
@@ -215,7 +227,7 @@
   ([a b d] (if (client-arg? a) (send-to-client! a b d nil) (send-to-client! @current a b d)))
   ([c to event opts]
    (if (client/client? c)
-     (client/result! c [:send (wrapped c to (wire/event-text "send-to-client!" event) opts) (nth event 0)])
+     (put-text! c (wrapped c to (wire/event-text "send-to-client!" event) opts) (nth event 0) (not-empty (dissoc opts :except)))
      closed)))
 
 (declare ask!)
@@ -225,18 +237,33 @@
   user's peers. With a time-out and a function behind the event it is ask!, as
   in Sente. Returns {:status :queue-size}.
 
+  Options, behind the event: :expires-ms, how long it is worth sending; :on-full,
+  what happens where the queue is full: :notify (it is refused), :drop-oldest,
+  :drop-newest, :coalesce (an older one with its id makes room), :block (it waits
+  for room in its turn, at most :block-ms; the call blocks on the JVM and
+  Babashka, and gives a promise of the status in JavaScript).
+
       (send! [:chat/say {:text \"hello\"}])
+      (send! [:mouse/at [10 20]] {:on-full :coalesce :expires-ms 1000})
       (send! \"ada\" [:chat/said {:text \"hello\"}])
       (send! [:greet/me \"Ada\"] 1000 (fn [reply] (println reply)))"
-  ([event] (put! @current event))
-  ([a b] (if (client-arg? a) (put! a b) (send-to-client! @current a b nil)))
-  ([a b d] (if (client-arg? a) (send-to-client! a b d nil) (send! @current a b d)))
+  ([event] (put! @current event nil))
+  ([a b] (cond
+           (client-arg? a) (put! a b nil)
+           (and (vector? a) (map? b)) (put! @current a b)
+           :else (send-to-client! @current a b nil)))
+  ([a b d] (cond
+             (and (client-arg? a) (vector? b) (or (nil? d) (map? d))) (put! a b d)
+             (client-arg? a) (send-to-client! a b d nil)
+             (fn? d) (send! @current a b d)
+             :else (send-to-client! @current a b d)))
   ([c event timeout-ms f]
-   (if (client/client? c)
-     (do (ask! c event {:timeout-ms timeout-ms :cb f})
-         (let [s @(:state c)]
-           {:status (if (= :closed (:phase s)) :closed :ok) :queue-size (count (:out s))}))
-     closed)))
+   (cond
+     (not (client/client? c)) closed
+     (vector? timeout-ms) (send-to-client! c event timeout-ms f)
+     :else (do (ask! c event {:timeout-ms timeout-ms :cb f})
+               (let [s @(:state c)]
+                 {:status (if (= :closed (:phase s)) :closed :ok) :queue-size (count (:out s))})))))
 
 (defn broadcast!
   "Sends an event to every client, with {:except #{uid}} to all others. Owners
@@ -277,9 +304,12 @@
 (defn flush!
   "A promise of {:status :ok} once everything that was sent so far has been
   written to the link; with a uid (owners) once the sidecar has written what it
-  queued for that user. Options: :timeout-ms.
+  queued for that user. Options: :timeout-ms; :acked? true waits until the other
+  side has said that it has it (where there is recovery), and gives :chsk/closed
+  where that can no longer be known.
 
       (flush!)
+      (flush! {:acked? true})
       (flush! \"ada\" {:timeout-ms 1000})"
   [& args]
   (let [[c args] (with-client args)
@@ -287,8 +317,8 @@
         ms (or (:timeout-ms opts) (get-in c [:options :call-timeout-ms]))]
     (cond
       (or (nil? c) (= :closed (:phase @(:state c)))) (settled c :chsk/closed)
-      uid   (ask! c [:sente-lite/flush {:to uid :timeout-ms ms}] {:timeout-ms ms})
-      :else (life/flush! c ms))))
+      uid   (ask! c [:sente-lite/flush (cond-> {:to uid :timeout-ms ms} (:acked? opts) (assoc :acked? true))] {:timeout-ms ms})
+      :else (life/flush! c ms (boolean (:acked? opts))))))
 
 ;; Channels.
 
@@ -325,7 +355,7 @@
   ([channel data] (publish! @current channel data nil))
   ([a b d] (if (client-arg? a) (publish! a b d nil) (publish! @current a b d)))
   ([c channel data opts]
-   (put! c [:sente-lite/publish (merge {:channel-id channel :data data} (select-keys opts [:exclude-sender?]))])))
+   (put! c [:sente-lite/publish (merge {:channel-id channel :data data} (select-keys opts [:exclude-sender?]))] nil)))
 
 ;; Who is there.
 
@@ -371,11 +401,11 @@
   ([] (inbox @current))
   ([c]
    (if (client/client? c)
-     {:size ((:size (:lane c))) :refused (:refused @(:stats c)) :handling (:handling @(:stats c))}
+     {:size (inbox/size @(:inbox c)) :refused (:refused @(:stats c)) :handling (:handling @(:stats c))}
      {:size 0 :refused 0 :handling nil})))
 
 (defn stats
-  "Numbers: {:sent :received :queue-size :queue-chars :open-calls :inbox :handled
+  "Numbers: {:sent :received :unacked :queue-size :queue-chars :open-calls :inbox :handled
   :unhandled :refused :handler-errors :late-replies :unreadable :reconnects}.
 
       (:queue-size (stats))"
@@ -383,12 +413,107 @@
   ([c]
    (if (client/client? c)
      (let [s @(:state c) n @(:stats c)]
-       (merge (select-keys s [:sent :received :unreadable])
+       (merge (select-keys s [:received :unreadable])
+              {:sent (:written (recovery/position s)) :unacked (count (:kept s))}
               (select-keys n [:handled :unhandled :refused :handler-errors])
               {:queue-size (count (:out s)) :queue-chars (:chars s) :open-calls (count (:calls s))
-               :inbox ((:size (:lane c))) :late-replies (+ (:late-replies s) (:late-replies n))
+               :inbox (inbox/size @(:inbox c)) :late-replies (+ (:late-replies s) (:late-replies n))
                :reconnects (max 0 (dec (:turn s)))}))
      {:sent 0 :received 0 :queue-size 0 :inbox 0})))
+
+;; Flow: what waits, what got lost, what is held.
+
+(defn pending
+  "What has not safely left: {:count :queued :unacked :oldest-ms :safe-to-close?}.
+  :unacked are written and not yet acknowledged (where there is recovery).
+
+      (:safe-to-close? (pending))"
+  ([] (pending @current))
+  ([c]
+   (if (client/client? c)
+     (let [{:keys [count unacked oldest-ms]} (client/out-view c)]
+       {:count (+ count unacked) :queued count :unacked unacked :oldest-ms oldest-ms :safe-to-close? (zero? (+ count unacked))})
+     {:count 0 :queued 0 :unacked 0 :oldest-ms nil :safe-to-close? true})))
+
+(defn queues
+  "Both queues as plain data: {:out {:count :chars :unacked :credit :oldest-ms :top
+  :status} :in {:count :bytes :paused? :dead :oldest-ms :top :status}}. :top are
+  the event ids that wait most, [[id n] …]; :status is :ok, :slow (more than 100)
+  or :backpressure (full).
+
+      (get-in (queues) [:in :status])"
+  ([] (queues @current))
+  ([c]
+   (when (client/client? c)
+     {:out (client/out-view c) :in (inbox/view @(:inbox c) ((:now (:platform c))))})))
+
+(defn ledger
+  "The events that were accepted and did not safely arrive, oldest first: {:rows
+  [{:event-id :why :at}] :why {:expired n …} :lost-rows n}. :why is :drop-oldest,
+  :drop-newest, :coalesce, :expired, :inbox-full, :closed or :unacked (written, and
+  the session was lost before it was acknowledged). :at is in the milliseconds of
+  the client's clock. The last 1000 rows are kept.
+
+      (:rows (ledger))"
+  ([] (ledger @current))
+  ([c] (if (client/client? c) (:ledger @(:state c)) {:rows [] :why {} :lost-rows 0})))
+
+(defn pause!
+  "What is received waits from now on, until resume!; whoever sends is slowed down
+  once half of the inbox is full.
+
+      (pause!)"
+  ([] (pause! @current))
+  ([c] (when (client/client? c) (client/pause! c))))
+
+(defn resume!
+  "What has waited since pause! is handled, in its order.
+
+      (resume!)"
+  ([] (resume! @current))
+  ([c] (when (client/client? c) (client/resume! c))))
+
+(defn dead-letters
+  "The events whose handlers have thrown, oldest first: [{:id :event :uid :error
+  :at :tries}]. The last 100 are kept.
+
+      (map :event (dead-letters))"
+  ([] (dead-letters @current))
+  ([c] (if (client/client? c) (:dead @(:inbox c)) [])))
+
+(defn retry-dead-letter!
+  "Hands the event of a dead letter to its handlers again. {:status :ok}, or
+  :not-found.
+
+      (run! #(retry-dead-letter! (:id %)) (dead-letters))"
+  ([id] (retry-dead-letter! @current id))
+  ([c id] (if (client/client? c) (client/retry! c id) {:status :not-found})))
+
+(defn discard-dead-letter!
+  "Forgets a dead letter. {:status :ok}, or :not-found.
+
+      (discard-dead-letter! 0)"
+  ([id] (discard-dead-letter! @current id))
+  ([c id] {:status (if (and (client/client? c) (client/exhume! c id)) :ok :not-found)}))
+
+(defn make-buffered-sender
+  "A function that gathers events and hands them on together: (f events), with a
+  vector of them, or to a client's send! where f is a client. What f returns may
+  be {:status :backpressure}: then they are kept, and tried again with the next.
+
+  (sender event) returns {:status :queue-size}: :ok, :frame-full (it begins the
+  next bundle), :backpressure, :closed. (sender :flush!) hands on what waits now,
+  (sender :close!) does so for the last time.
+  Options: :event-buffer-ms (25), :event-buffer-size (100), :max-buffer-size (1000).
+
+      (def out (make-buffered-sender (fn [events] (println (count events)))))
+      (out [:log/line \"one\"])
+      (out :close!)"
+  ([f] (make-buffered-sender f nil))
+  ([f options]
+   (buffered/sender (if (client/client? f) (fn [events] (last (mapv #(put! f % nil) events))) f)
+                    (:after (or (:platform options) (:platform (if (client/client? f) f @current)) (host/platform)))
+                    options)))
 
 ;; Beginning and end.
 

@@ -17,9 +17,9 @@
 (defn lane
   "Handlers run at once, one after another: the event loop is the queue. What one
   of them causes comes behind it."
-  [_limit]
+  []
   (let [waiting (volatile! []) running (volatile! false)]
-    {:put!   (fn [f _]
+    {:put!   (fn [f]
                (vswap! waiting conj f)
                (when-not @running
                  (vreset! running true)
@@ -30,8 +30,7 @@
                        (next)
                        (recur)))
                    (finally
-                     (vreset! running false))))
-               true)
+                     (vreset! running false)))))
      :size   (fn [] (count @waiting))
      :close! (fn [])}))
 

@@ -41,7 +41,7 @@
 (defn- lane
   "One thread that runs handlers in order. It ends with close!, once what waits
   has run; what comes later, after a reconnect!, has another."
-  [limit]
+  []
   (let [q     (LinkedBlockingQueue.)
         ended (atom false)
         run   (fn []
@@ -53,12 +53,9 @@
                             (recur)))
                       (do (f) (recur))))))]
     (thread "handlers" run)
-    {:put!   (fn [f force?]
-               (if (or force? (< (.size q) limit))
-                 (do (.put q f)
-                     (when (and @ended (compare-and-set! ended true false)) (thread "handlers" run))
-                     true)
-                 false))
+    {:put!   (fn [f]
+               (.put q f)
+               (when (and @ended (compare-and-set! ended true false)) (thread "handlers" run)))
      :size   (fn [] (.size q))
      :close! (fn [] (when-not @ended (.put q ::end)))}))
 

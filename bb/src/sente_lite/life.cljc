@@ -9,14 +9,25 @@
 
 (defn- wake! [c] (when-let [l @(:link c)] ((:wake! l) true)))
 
+(defn- offers
+  "What a client offers: recovery and credit, though not on the pipe of a parent,
+  whose end is the end of both."
+  [opts target]
+  (if (= :stdio (:kind target))
+    (assoc opts :recover? false :credit nil)
+    (assoc opts :credit (when (pos? (:credit opts 0)) (:credit opts)))))
+
 (defn connect-options
   "Those of connect! with the hello that they and the target ask for."
   [opts target]
-  (assoc opts :heartbeat? (:heartbeat? target)
-         :hello (when (:hello? target)
-                  (merge {:bundle true}
-                         (when (:handler? opts) {:handler true})
-                         (when-let [t (:token target)] (when-not (fn? t) {:auth t}))))))
+  (let [{:keys [recover? credit] :as opts} (offers opts target)]
+    (assoc opts :heartbeat? (:heartbeat? target)
+           :hello (when (:hello? target)
+                    (merge {:bundle true}
+                           (when recover? {:recover true})
+                           (when credit {:credit credit})
+                           (when (:handler? opts) {:handler true})
+                           (when-let [t (:token target)] (when-not (fn? t) {:auth t})))))))
 
 (def ^:private compile-ms
   "The longest wait for a sidecar that a checkout's Go compiles first."
@@ -61,13 +72,13 @@
     (throw e)))
 
 (defn flush!
-  "A promise of {:status :ok} once what waits has been written."
-  [c ms]
+  "A promise of {:status :ok} once what waits has been written, or acknowledged."
+  [c ms acked?]
   (let [{:keys [promise deliver]} ((:promise (:platform c)))
         cancel  (atom nil)
         written (fn [v] (when-let [f @cancel] (f)) (deliver v))]
     (reset! cancel ((:after (:platform c)) ms (fn [] (client/forget-flush! c written) (deliver :chsk/timeout))))
-    (client/when-written! c written)
+    (client/when-written! c written acked?)
     (wake! c)
     promise))
 
@@ -90,6 +101,7 @@
                      (when-let [cancel @late] (cancel))
                      (end)))]
         (reset! late ((:after (:platform c)) flush-ms #(end nil)))
+        (client/input! c [:leave])
         (client/when-written! c end)
         (wake! c))
       (end))
@@ -101,7 +113,7 @@
   (let [{:keys [now]} (:platform c)]
     (client/until-ended! c
                          (fn []
-                           (when-let [l @(:link c)] ((:close! l) 1000 "reconnect"))
+                           (when-let [l @(:link c)] ((:close! l) 4000 "reconnect"))
                            (client/input! c [:lost {:code 1006 :reason "reconnect"} (now) 0]))
                          (fn []
                            (client/input! c [:wake (now) :reconnect])

@@ -5,11 +5,14 @@
   `receive!` and `detach!` what they bring."
   {:no-doc true}
   (:require [clojure.string :as str]
+            [sente-lite.memory-peer :as peer]
             [sente-lite.wire :as wire]))
 
 (def ^:private flow
   {:max-message-bytes 16777215 :max-depth 512 :max-buffer-size 1000 :max-buffer-bytes 8388608
-   :call-timeout-ms 30000 :ws-kalive-ms 5000 :ws-ping-timeout-ms 10000})
+   :call-timeout-ms 30000 :ws-kalive-ms 5000 :ws-ping-timeout-ms 10000
+   :event-buffer-ms 0 :event-buffer-size 100 :max-frame-size 65536
+   :max-recv-queue-size 5000 :max-recv-bytes 100000000 :on-recv-full :notify})
 
 (def ^:private most-calls 1000)
 (def ^:private most-subscriptions 1000)
@@ -23,7 +26,10 @@
    :state (atom {:config (or config {}) :sessions {} :handler nil :channels {} :calls {} :notes {} :next 0})})
 
 (defn- config [h] (:config @(:state h)))
-(defn- limits [h] (merge flow (select-keys (:flow (config h)) (keys flow))))
+(defn- limits [h]
+  (merge flow {:backup-secs 5 :max-msgs 100}
+         (select-keys (:connection-state-recovery (:flow (config h))) [:backup-secs :max-msgs])
+         (select-keys (:flow (config h)) (keys flow))))
 (defn- session [h n] (get-in @(:state h) [:sessions n]))
 
 (defn- next-number! [h] (:next (swap! (:state h) update :next inc)))
@@ -35,14 +41,15 @@
 
 ;; Out.
 
-(defn- write! [s value] ((:put! s) (wire/text value)))
+(defn- write! [s value] (peer/write! (:flow s) value (:max-msgs s 100)))
+(defn- waiting [s] (peer/waiting (:flow s)))
 
 (defn- put!
   "Queues an event: :ok, :backpressure or :gone."
   [h s value]
   (cond
     (nil? (session h (:n s)))                                 :gone
-    (>= ((:waiting s)) (:max-buffer-size (limits h)))         :backpressure
+    (>= (waiting s) (:max-buffer-size (limits h)))         :backpressure
     :else                                                     (do (write! s value) :ok)))
 
 (defn- answer!
@@ -54,10 +61,10 @@
 
 (defn- full [h s]
   (wire/error :busy :sente-lite/backpressure
-              (str (pr-str (:uid s)) " has " ((:waiting s)) " events queued and does not take more: the limit is "
+              (str (pr-str (:uid s)) " has " (waiting s) " events queued and does not take more: the limit is "
                    (:max-buffer-size (limits h)) " events or " (:max-buffer-bytes (limits h)) " bytes")
               {:retry? true :hint "wait until it has read, or raise :flow :max-buffer-size or :max-buffer-bytes"
-               :data {:status :backpressure :queue-size ((:waiting s)) :uid (:uid s)}}))
+               :data {:status :backpressure :queue-size (waiting s) :uid (:uid s)}}))
 
 (defn- gone [id]
   (wire/error :unavailable :sente-lite/closed "the peer's connection has just closed" {:retry? true :event-id id}))
@@ -96,7 +103,7 @@
             here (remove #(= :gone (second %)) done)]
         (if (and lone (empty? here))
           (refuse! from cb (gone id))
-          (answer! from cb {:status (if bad? :backpressure :ok) :queue-size (reduce max 0 (map #((:waiting (first %))) here)) :peers (count here)})))
+          (answer! from cb {:status (if bad? :backpressure :ok) :queue-size (reduce max 0 (map #(waiting (first %)) here)) :peers (count here)})))
       (doseq [[s status] done]
         (case status
           :backpressure (pressed! h from s id)
@@ -302,18 +309,21 @@
         (refuse! s cb (about to id nil))
         (send-all! h s cb id [:msg/receive {:from-uid (:uid s) :message message}] to)))))
 
-(declare depart!)
+(declare depart! away!)
 
 (defn shut!
-  "Closes a peer for a reason, after what is queued for it."
+  "Closes a peer for a reason, after what is queued for it. It may come again for
+  what it has missed, unless the reason is one that it had better stay away for."
   [h n code reason]
   (when-let [s (session h n)]
-    ((:shut! s) code reason)
-    (depart! h n code reason)))
+    (when-let [link (:link @(:flow s))] ((:shut! link) code reason))
+    (if (and (:recover? @(:flow s)) (<= 4000 code 4499))
+      (away! h n code reason)
+      (depart! h n code reason))))
 
 (defn- peer-map [h s]
   {:uid (:uid s) :client-id (:client-id s) :role (:role s) :transport (:transport s) :since (:since s)
-   :queue {:size ((:waiting s)) :bytes 0} :rtt-ms nil :away-ms nil})
+   :queue {:size (waiting s) :bytes 0} :rtt-ms nil :away-ms nil})
 
 (defn- flushed! [h s cb life to]
   (let [done   (atom false)
@@ -321,7 +331,8 @@
         cancel ((:after h) life #(finish :chsk/timeout))
         left   (atom (count to))]
     (doseq [t to]
-      ((:when-written t) (fn [written?]
+      ((:when-written (:link @(:flow t)) (fn [f] (f false)))
+       (fn [written?]
                            (cond
                              (not written?)             (do (cancel) (finish :chsk/closed))
                              (zero? (swap! left dec))   (do (cancel) (finish {:status :ok :peers (count to)}))))))))
@@ -376,7 +387,8 @@
 (defn- event! [h s event cb]
   (let [id (nth event 0) data (nth event 1 nil)]
     (case id
-      :chsk/ws-ping                 (answer! s cb (if cb "pong" [:chsk/ws-pong]))
+      :chsk/ws-ping                 (if cb (answer! s cb "pong") (peer/direct! (:flow s) [:chsk/ws-pong]))
+      :chsk/close                   (swap! (:state h) assoc-in [:sessions (:n s) :gone?] true)
       (:chsk/ws-pong :chsk/handshake :sente-lite/ack :sente-lite/credit :sente-lite/error) nil
       :sente-lite/hello             (refuse! s cb (wire/error :conflict :sente-lite/hello-again "this link has had its hello; it is taken once, as the first value"
                                                               {:event-id id :hint "open another link to say another hello"}))
@@ -409,17 +421,82 @@
     ((:after h) ws-kalive-ms
      (fn look []
        (when-let [s (session h n)]
-         (let [now ((:now h)) {:keys [heard pinged]} s]
+         (let [now ((:now h)) {:keys [heard pinged away]} s]
            (cond
+             away ((:after h) ws-kalive-ms look)
              (and pinged (>= now (+ pinged ws-ping-timeout-ms))) (shut! h n 4000 "ping timeout")
              pinged ((:after h) (- (+ pinged ws-ping-timeout-ms) now) look)
-             (>= now (+ heard ws-kalive-ms)) (do (write! s [:chsk/ws-ping])
+             (>= now (+ heard ws-kalive-ms)) (do (peer/direct! (:flow s) [:chsk/ws-ping])
                                                  (swap! (:state h) assoc-in [:sessions n :pinged] now)
                                                  ((:after h) ws-ping-timeout-ms look))
              :else ((:after h) (- (+ heard ws-kalive-ms) now) look))))))))
 
 (defn- claim-of [h token]
   (some #(when (and token (= token (:token %))) %) (get-in (config h) [:auth :tokens])))
+
+(defn- claim-to
+  "The session that a hello wants to go on with, and why it cannot: [session why]."
+  [h claim {:keys [session seen recover]}]
+  (when session
+    (let [s (first (filter #(and (:uid %) (= session (:session %))) (vals (:sessions @(:state h)))))]
+      (cond
+        (nil? s)                                   [nil (if (contains? (:ended @(:state h)) session) :expired :unknown)]
+        (not= claim (:claimed s))                  [nil :credentials]
+        (not (and recover (:recover? @(:flow s)))) [s :unknown]
+        :else                                      [s (peer/trouble (:flow s) seen)]))))
+
+(defn- ready! [h s hello more]
+  (peer/direct! (:flow s)
+                [:sente-lite/ready
+                 (merge {:uid (:uid s) :session (:session s) :version "memory" :protocol 1 :now ((:now h))
+                         :limits (limits h)}
+                        more
+                        (when (:credit hello) {:credit peer/granted})
+                        (when (= :owner (:role s)) {:pid 0 :listen (vec (:listen (config h))) :modules []}))]))
+
+(defn- resume!
+  "The link n is the next one of a session that goes on."
+  [h n s hello]
+  (let [link (:link @(:flow (session h n)))
+        old  (:link @(:flow s))]
+    (when old ((:shut! old) 4500 "replaced by another connection"))
+    (swap! (:state h) (fn [st]
+                        (-> (update st :sessions dissoc n)
+                            (assoc-in [:links n] (:n s))
+                            (update-in [:sessions (:n s)] merge {:link-n n :away nil :heard ((:now h)) :pinged nil}))))
+    (peer/resume! (:flow s) link (:seen hello) (:credit hello))
+    (ready! h s hello {:seen (:received @(:flow s)) :recovered? true :missed 0})
+    (peer/pump! (:flow s))
+    (when-let [hd (and (:told s) (session h (:told s)))]
+      (write! hd [:sente-lite/reconnect {:uid (:uid s) :client-id (:client-id s) :recovered? true :missed 0}]))))
+
+(defn- begin!
+  "The link n begins a session; `why` it is not the one that was asked for."
+  [h n hello claim [old why]]
+  (let [s    (session h n)
+        role (cond (:parent? s) :owner (:role claim) (:role claim) :else :client)
+        uid  (cond (:parent? s) "owner" (:uid claim) (:uid claim) old (:uid old) :else (str "conn-" n))
+        hd   (session h (:handler @(:state h)))
+        id   (str "session-" (next-number! h))
+        missed (cond old (- (peer/top (:flow old)) (:seen hello))
+                     why (when-let [top (get (:ended @(:state h)) (:session hello))] (- top (:seen hello)))
+                     :else 0)]
+    (when old (depart! h (:n old) 1006 "its session could not be gone on with"))
+    (swap! (:flow s) assoc :recover? (boolean (and (:recover hello) (pos? (:backup-secs (limits h))) (not (:parent? s))))
+           :window (:credit hello) :credit? (some? (:credit hello)))
+    (swap! (:state h) update-in [:sessions n] merge
+           {:uid uid :role role :client-id (str "client-" n) :since ((:now h)) :hello hello
+            :session id :claimed claim :max-msgs (:max-msgs (limits h))})
+    (let [s (session h n)]
+      (told! h hd s)
+      (ready! h s hello (merge {:seen 0 :recovered? false :missed missed} (when why {:reason why})))
+      (when (:heartbeat? s) (heartbeat! h n))
+      (when (or (:parent? s) (:handler hello))
+        (if hd
+          (refuse! s nil (wire/error :conflict :sente-lite/handler-taken (str (pr-str (:uid hd)) " is the handler, and there is one at a time")
+                                     {:hint "this link goes on without: leave :handler out of the hello, or end the other one first"}))
+          (do (swap! (:state h) assoc :handler n)
+              (doseq [p (peers h)] (told! h s p))))))))
 
 (defn- greet! [h n hello]
   (when (:parent? (session h n))
@@ -429,25 +506,10 @@
         claim (or (:claim s) (claim-of h (:auth hello)))]
     (if (and auth (not (:anonymous auth)) (not claim) (not (:parent? s)))
       (shut! h n 4501 (if (:auth hello) "the :auth token of the hello is not one that this sidecar knows" "the first value must be a hello with a token"))
-      (let [role (cond (:parent? s) :owner (:role claim) (:role claim) :else :client)
-            uid  (cond (:parent? s) "owner" (:uid claim) (:uid claim) :else (str "conn-" n))
-            hd   (session h (:handler @(:state h)))
-            lim  (limits h)]
-        (swap! (:state h) update-in [:sessions n] merge
-               {:uid uid :role role :client-id (str "client-" n) :since ((:now h)) :hello hello})
-        (let [s (session h n)]
-          (told! h hd s)
-          (write! s [:sente-lite/ready
-                     (merge {:uid uid :session (str "session-" n) :seen 0 :version "memory" :protocol 1 :now ((:now h))
-                             :limits lim :recovered? false :missed 0}
-                            (when (= :owner role) {:pid 0 :listen (vec (:listen (config h))) :modules []}))])
-          (when (:heartbeat? s) (heartbeat! h n))
-          (when (or (:parent? s) (:handler hello))
-            (if hd
-              (refuse! s nil (wire/error :conflict :sente-lite/handler-taken (str (pr-str (:uid hd)) " is the handler, and there is one at a time")
-                                         {:hint "this link goes on without: leave :handler out of the hello, or end the other one first"}))
-              (do (swap! (:state h) assoc :handler n)
-                  (doseq [p (peers h)] (told! h s p))))))))))
+      (let [[old why :as wanted] (claim-to h claim hello)]
+        (if (and old (nil? why))
+          (resume! h n old hello)
+          (begin! h n hello claim wanted))))))
 
 (defn attach!
   "A link is there. `link` has :parent? :claim :heartbeat? :transport, and the
@@ -455,21 +517,33 @@
   and :when-written (f). Returns the number that receive! and detach! take."
   [h link]
   (let [n (next-number! h)]
-    (swap! (:state h) assoc-in [:sessions n] (assoc link :n n :heard ((:now h))))
+    (swap! (:state h) assoc-in [:sessions n]
+           (assoc (select-keys link [:parent? :claim :heartbeat? :transport])
+                  :n n :link-n n :heard ((:now h))
+                  :flow (peer/create (select-keys link [:put! :shut! :waiting :when-written]) (select-keys h [:now :after]))))
     n))
+
+(defn- of-link
+  "The session of a link, which may be an earlier one's."
+  [h n]
+  (let [n (get-in @(:state h) [:links n] n)]
+    (session h n)))
 
 (defn receive!
   "A text came over the link n."
   [h n text]
-  (when (session h n)
-    (swap! (:state h) update-in [:sessions n] assoc :heard ((:now h)) :pinged nil)
-    (let [v (wire/read-text text)]
-      (cond
-        (:uid (session h n))                                 (if (and (vector? v) (= :batch/events (nth v 0 nil)))
-                                                               (doseq [i (nth v 1)] (item! h n i))
-                                                               (item! h n v))
-        (and (vector? v) (= :sente-lite/hello (nth v 0 nil))) (greet! h n (nth v 1 nil))
-        :else                                                (do (greet! h n {}) (item! h n v))))))
+  (when-let [s (of-link h n)]
+    (let [m    (:n s)
+          item (fn [v] (when-not (peer/read! (:flow s) v) (item! h m v)))]
+      (swap! (:state h) update-in [:sessions m] assoc :heard ((:now h)) :pinged nil)
+      (let [v (wire/read-text text)]
+        (cond
+          (not= n (:link-n s))                                 nil
+          (:uid s)                                             (if (and (vector? v) (= :batch/events (nth v 0 nil)))
+                                                                 (doseq [i (nth v 1)] (item i))
+                                                                 (item v))
+          (and (vector? v) (= :sente-lite/hello (nth v 0 nil))) (greet! h n (nth v 1 nil))
+          :else                                                (do (greet! h n {}) (item v)))))))
 
 (defn- depart!
   "A peer has gone: who waits for its answers hears so, and the handler last."
@@ -477,6 +551,8 @@
   (when-let [s (session h n)]
     (swap! (:state h) (fn [st]
                         (-> (update st :sessions dissoc n)
+                            (update :links (fn [all] (into {} (remove #(= n (val %))) all)))
+                            (update :ended (fn [all] (assoc (if (> (count all) 1000) {} all) (:session s) (peer/top (:flow s)))))
                             (update :handler #(when-not (= n %) %))
                             (update :channels (fn [all] (reduce-kv (fn [m c ns] (let [left (filterv #(not= n %) ns)] (if (seq left) (assoc m c left) m))) {} all))))))
     (doseq [[id call] (:calls @(:state h)) :when (contains? (:legs call) n)]
@@ -484,10 +560,24 @@
     (when-let [hd (and (:told s) (session h (:told s)))]
       (write! hd [:sente-lite/close {:uid (:uid s) :client-id (:client-id s) :reason reason :code code}]))))
 
+(defn- away!
+  "A peer has no link. It may come again, for a while."
+  [h n code reason]
+  (let [mark (next-number! h)
+        s    (session h n)]
+    (swap! (:flow s) assoc :link nil)
+    (swap! (:state h) update-in [:sessions n] assoc :away mark :link-n nil)
+    ((:after h) (* 1000 (:backup-secs (limits h)))
+     (fn [] (when (= mark (:away (session h n))) (depart! h n code reason))))))
+
 (defn detach!
   "The link n has ended."
   [h n code reason]
-  (depart! h n code reason))
+  (when-let [s (of-link h n)]
+    (cond
+      (not= n (:link-n s))                                                          nil
+      (and (:recover? @(:flow s)) (not= 1000 code) (not (:gone? s)))                (away! h (:n s) code reason)
+      :else                                                                         (depart! h (:n s) code reason))))
 
 (defn end!
   "The end of the sidecar: everybody is closed."

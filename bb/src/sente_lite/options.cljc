@@ -1,49 +1,58 @@
 (ns sente-lite.options
   "The options of start! and connect!: one table of names, defaults and meanings,
-  from which checks, errors and the reference are made. Pure."
+  from which checks and errors are made. Pure."
   {:no-doc true}
   (:require [clojure.string :as str]
             [sente-lite.session :as session]))
 
 (def table
-  "Every option: {:name :for (which of start! and connect!) :default :doc}."
-  [{:name :port :for #{:start} :default 0 :doc "HTTP port of the sidecar on loopback; 0 is any free one, nil none"}
-   {:name :host :for #{:start} :default "127.0.0.1" :doc "its address; others than loopback need :auth in :config"}
-   {:name :listen :for #{:start} :doc "addresses instead of :host and :port: [\"http://127.0.0.1:0\" \"unix:/tmp/x.sock\"]"}
-   {:name :static :for #{:start} :doc "folder of pages to serve (public, if there is one)"}
-   {:name :config :for #{:start} :default {} :doc "the sidecar's configuration, any key of it: {:flow {…} :auth {…}}"}
-   {:name :bin :for #{:start} :doc "the sente-lite program; else SENTE_LITE_BIN, the PATH, or a checkout with Go"}
-   {:name :args :for #{:start} :default [] :doc "more arguments of the program, like [\"--log-level\" \"debug\"]"}
-   {:name :open? :for #{:start} :default false :doc "open the first page in the user's browser"}
-   {:name :on-stderr :for #{:start} :doc "(fn [line]) for each line that the sidecar logs; default: printed to *err*"}
-   {:name :start-timeout-ms :for #{:start} :default 10000 :doc "longest wait for the sidecar's ready"}
-   {:name :url :for #{:connect} :doc "unix:/path.sock, tcp://host:port, ws://, wss://, http:// or https:// (with /ws behind, unless there is a path), or :stdio"}
-   {:name :token :for #{:connect} :doc "a token, or a function of no arguments that gives one; never part of the URL"}
-   {:name :client-id :for #{:connect} :doc "names this client across reconnects, and is its secret; default: a random one"}
-   {:name :handler? :for #{:connect} :default false :doc "an owner becomes the one who receives what nobody else takes"}
-   {:name :owner? :for #{:connect} :doc "act as an owner although the link cannot tell (a WebSocket with an owner's token)"}
-   {:name :params :for #{:connect} :default {} :doc "more of a WebSocket's query; nothing secret"}
-   {:name :persist :for #{:connect} :doc "in a browser: name under which what waits survives a reload, false for not; default: this tab's"}
-   {:name :on-open :for #{:start :connect} :doc "(fn [info]) once, when the link is open for the first time"}
-   {:name :on-reconnect :for #{:start :connect} :doc "(fn [info]) each time it is open again; :old has the uid and session before, :recovered? and :missed what was lost"}
-   {:name :on-ready :for #{:start :connect} :doc "(fn [info]) after each of the two"}
-   {:name :on-close :for #{:start :connect} :doc "(fn [why]) when an open link has ended: {:code :reason :why}, and :final? once no other will be tried"}
-   {:name :on-error :for #{:start :connect} :doc "(fn [error]) for errors that no reply can carry; default: printed"}
-   {:name :on-handler-error :for #{:start :connect} :doc "(fn [{:keys [event error]}]) when a handler has thrown; default: printed"}
-   {:name :on-message :for #{:start :connect} :doc "sees every event beside its handlers: (fn [event-id data]), of start! (fn [uid event-id data])"}
-   {:name :backoff-ms-fn :for #{:start :connect} :doc "(fn [tries luck]) gives the milliseconds before the next try; luck is from 0 to 1"}
-   {:name :reconnect? :for #{:start :connect} :default true :doc "start a sidecar that died, or connect, again"}
-   {:name :max-tries :for #{:start :connect} :doc "failures in a row after which it stays closed; start!: 5, connect!: no end"}
-   {:name :max-queue :for #{:start :connect} :default (:max-queue session/defaults) :doc "events that wait for the link before send! says :backpressure"}
-   {:name :max-queue-bytes :for #{:start :connect} :default (:max-queue-bytes session/defaults) :doc "and their characters"}
-   {:name :max-inbox :for #{:start :connect} :default 5000 :doc "received events that wait for a handler before the next is refused"}
-   {:name :max-calls :for #{:start :connect} :default (:max-calls session/defaults) :doc "calls that may wait for a reply"}
-   {:name :call-timeout-ms :for #{:start :connect} :default (:call-timeout-ms session/defaults) :doc "life of an ask!, unless it says otherwise"}
-   {:name :connect-timeout-ms :for #{:connect} :default (:connect-timeout-ms session/defaults) :doc "longest wait for a link and its first word"}
-   {:name :kalive-ms :for #{:connect} :default (:kalive-ms session/defaults) :doc "silence before the link is doubted, until the sidecar has told its own"}
-   {:name :ping-timeout-ms :for #{:connect} :default (:ping-timeout-ms session/defaults) :doc "wait for the answer to a ping, likewise"}
-   {:name :bundle-size :for #{:start :connect} :default (:bundle-size session/defaults) :doc "most events of one message; 1 for no bundles"}
-   {:name :platform :for #{:start :connect} :doc "what the link, the clock and the handlers run on; sente-lite.test has one without any of them"}])
+  "Every option: {:name :for (which of start! and connect!) :default}. What they mean
+  is in sente-lite.option-docs, which a page does not load."
+  [{:name :port :for #{:start} :default 0}
+   {:name :host :for #{:start} :default "127.0.0.1"}
+   {:name :listen :for #{:start}}
+   {:name :static :for #{:start}}
+   {:name :config :for #{:start} :default {}}
+   {:name :bin :for #{:start}}
+   {:name :args :for #{:start} :default []}
+   {:name :open? :for #{:start} :default false}
+   {:name :on-stderr :for #{:start}}
+   {:name :start-timeout-ms :for #{:start} :default 10000}
+   {:name :url :for #{:connect}}
+   {:name :token :for #{:connect}}
+   {:name :client-id :for #{:connect}}
+   {:name :handler? :for #{:connect} :default false}
+   {:name :owner? :for #{:connect}}
+   {:name :params :for #{:connect} :default {}}
+   {:name :persist :for #{:connect}}
+   {:name :on-open :for #{:start :connect}}
+   {:name :on-reconnect :for #{:start :connect}}
+   {:name :on-ready :for #{:start :connect}}
+   {:name :on-close :for #{:start :connect}}
+   {:name :on-error :for #{:start :connect}}
+   {:name :on-handler-error :for #{:start :connect}}
+   {:name :on-message :for #{:start :connect}}
+   {:name :backoff-ms-fn :for #{:start :connect}}
+   {:name :reconnect? :for #{:start :connect} :default true}
+   {:name :max-tries :for #{:start :connect}}
+   {:name :max-queue :for #{:start :connect} :default (:max-queue session/defaults)}
+   {:name :max-queue-bytes :for #{:start :connect} :default (:max-queue-bytes session/defaults)}
+   {:name :max-queue-age-ms :for #{:start :connect}}
+   {:name :on-full :for #{:start :connect} :default :notify}
+   {:name :block-ms :for #{:start :connect} :default 1000}
+   {:name :event-buffer-ms :for #{:start :connect}}
+   {:name :recover? :for #{:connect} :default true}
+   {:name :credit :for #{:connect} :default 256}
+   {:name :max-inbox :for #{:start :connect}}
+   {:name :max-inbox-bytes :for #{:start :connect}}
+   {:name :on-inbox-full :for #{:start :connect} :default :notify}
+   {:name :max-calls :for #{:start :connect} :default (:max-calls session/defaults)}
+   {:name :call-timeout-ms :for #{:start :connect} :default (:call-timeout-ms session/defaults)}
+   {:name :connect-timeout-ms :for #{:connect} :default (:connect-timeout-ms session/defaults)}
+   {:name :kalive-ms :for #{:connect} :default (:kalive-ms session/defaults)}
+   {:name :ping-timeout-ms :for #{:connect} :default (:ping-timeout-ms session/defaults)}
+   {:name :bundle-size :for #{:start :connect}}
+   {:name :platform :for #{:start :connect}}])
 
 (def aliases
   "What Sente and sente_lite call them: name → [ours], or [ours f] where the
@@ -57,6 +66,8 @@
    :timeout-ms            [:call-timeout-ms]
    :send-queue            [:max-queue :max-depth]
    :max-depth             [:max-queue]
+   :event-buffer-size     [:bundle-size]
+   :max-buffer-size       [:max-queue]
    :binary                [:bin]})
 
 (def ^:private sente-server
@@ -111,13 +122,18 @@
   (throw (ex-info (str "sente-lite: " fn-name ": option " option ": " expected)
                   {:category :incorrect :code :sente-lite/bad-option :option option :given given :expected expected})))
 
+(def ^:private policies #{:notify :drop-oldest :drop-newest :coalesce :block})
+
 (defn- types [option v]
   (cond
     (nil? v) true
     (contains? #{:on-open :on-reconnect :on-ready :on-close :on-error :on-handler-error :on-message :on-stderr :backoff-ms-fn} option) (ifn? v)
-    (contains? #{:max-queue :max-queue-bytes :max-calls :max-inbox :call-timeout-ms :connect-timeout-ms :kalive-ms :ping-timeout-ms
-                 :bundle-size :start-timeout-ms :max-tries} option) (and (int? v) (pos? v))
+    (contains? #{:max-queue :max-queue-bytes :max-calls :max-inbox :call-timeout-ms :connect-timeout-ms :kalive-ms :ping-timeout-ms :max-queue-age-ms :block-ms :event-buffer-ms
+                 :max-inbox-bytes :bundle-size :start-timeout-ms :max-tries} option) (and (int? v) (pos? v))
     (= :port option) (and (int? v) (<= 0 v 65535))
+    (= :credit option) (and (int? v) (<= 0 v 1000000))
+    (= :on-full option) (every? policies (if (map? v) (vals v) [v]))
+    (= :on-inbox-full option) (contains? #{:notify :drop} v)
     (contains? #{:config :params :platform} option) (map? v)
     (contains? #{:host :static :bin :client-id} option) (string? v)
     (contains? #{:listen :args} option) (sequential? v)
@@ -126,6 +142,9 @@
 (defn- wanted [option]
   (cond
     (= :port option) "expected a port from 0 to 65535"
+    (= :credit option) "expected a whole number from 0 to 1000000"
+    (= :on-full option) "expected :notify, :drop-oldest, :drop-newest, :coalesce or :block, or a map of ids to these"
+    (= :on-inbox-full option) "expected :notify or :drop"
     (contains? #{:config :params :platform} option) "expected a map"
     (contains? #{:host :static :bin :client-id} option) "expected a string"
     (contains? #{:listen :args} option) "expected a vector of strings"
@@ -166,10 +185,3 @@
                     (if (nil? v) (if (= k :port) (assoc m :port nil) m) (assoc-in m path v)))
                 m))
             base (sort-by (fn [[k _]] (not= :config k)) given))))
-
-(defn reference
-  "The table for `what` as Markdown rows, for the reference."
-  [what]
-  (str "| option | default | |\n|---|---|---|\n"
-       (str/join "\n" (for [{:keys [name default doc]} table :when (contains? (:for (first (filter #(= name (:name %)) table))) what)]
-                        (str "| `" name "` | " (if (some? default) (str "`" (pr-str default) "`") "") " | " doc " |")))))

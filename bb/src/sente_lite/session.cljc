@@ -13,28 +13,44 @@
     any of them → :waiting                     [:lost info now luck], and again :connecting by [:tick now]
     any of them → :closed                      [:stop now], a close code from 4500 on, too many failed tries
 
-  Inputs beside those: [:value v now] what was read, [:unreadable why], [:send text id now],
-  [:ask text id timeout-ms k now], [:reply text turn cb id], [:subscribe c], [:unsubscribe c],
-  [:flush] what may be written now, [:wake now] try at once, [:restore texts].
+  Inputs beside those: [:value v now chars] what was read, [:unreadable why bundle?],
+  [:send text id now opts], [:ask text id timeout-ms k now], [:reply text era cb id],
+  [:subscribe c], [:unsubscribe c], [:flush now] what may be written now, [:hurry] what
+  waits is not to wait for others, [:room yes? now] whether the inbox takes more,
+  [:leave] the other side is told that we go for good, [:wake now] try at once,
+  [:restore kept].
 
   Outputs, to be performed in their order: [:connect turn], [:disconnect code reason error],
   [:wake] there is something to flush, [:write text] (of [:flush] only),
-  [:deliver event cb extra turn], [:settle k value], [:hook name data], [:state new old]."
+  [:deliver event cb extra era chars now], [:settle k value], [:hook name data], [:state new old].
+
+  What waits is sente-lite.queue's, when it is written sente-lite.flow's, what
+  outlives a link sente-lite.recovery's. A turn is the number of a link, an era
+  that of a session on the other side."
   {:no-doc true}
-  (:require [sente-lite.retry :as retry]
+  (:require [sente-lite.channels :as channels :refer [call-text linked? next-cb push]]
+            [sente-lite.flow :as flow :refer [control due emit hurry wake]]
+            [sente-lite.queue :as queue]
+            [sente-lite.recovery :as recovery]
+            [sente-lite.retry :as retry]
             [sente-lite.wire :as wire]))
 
 (def defaults
-  "Bounds and times; all may be options. Times in milliseconds."
+  "Bounds and times; all may be options. Times in milliseconds; nil is what the
+  sidecar says, or has no bound."
   {:max-queue         1000
    :max-queue-bytes   8388608
+   :max-queue-age-ms  nil
+   :on-full           :notify
    :max-calls         1000
    :call-timeout-ms   30000
    :connect-timeout-ms 10000
    :kalive-ms         5000
    :ping-timeout-ms   10000
-   :bundle-size       100
-   :bundle-chars      65536
+   :event-buffer-ms   nil
+   :bundle-size       nil
+   :credit            nil
+   :recover?          false
    :stable-ms         5000
    :wake-ping-ms      2000
    :reconnect?        true
@@ -47,20 +63,15 @@
   [options]
   (let [o (merge defaults options)]
     {:o o :phase :idle :turn 0 :tries 0
-     :out [] :chars 0 :control []
+     :out [] :chars 0 :control [] :at nil :expiring nil
+     :kept [] :kept-chars 0 :base 0 :sent 0 :era 0 :recover? false
+     :received 0 :free-in 0 :acked-in 0 :credited 0
+     :window nil :hold-until nil :blocked? false :hurry? false :last-size 0 :last-at 0
+     :hold-ms 25 :bundle-size (or (:bundle-size o) 100) :bundle-chars 65536
      :calls {} :next-cb 0 :subs {}
-     :limits {} :small 0 :received 0 :sent 0 :late-replies 0 :unreadable 0
-     :room? true :woken? false
+     :limits {} :small 0 :late-replies 0 :unreadable 0
+     :room? true :woken? false :ledger {:rows [] :why {} :lost-rows 0}
      :due nil :fx []}))
-
-(defn- emit [s fx] (assoc s :fx (conj (:fx s) fx)))
-
-(defn- due [s at] (if (or (nil? (:due s)) (< at (:due s))) (assoc s :due at) s))
-
-(defn- wake [s]
-  (if (or (:woken? s) (not= :open (:phase s)))
-    s
-    (emit (assoc s :woken? true) [:wake])))
 
 (defn- public
   "What a user sees of a state."
@@ -74,60 +85,43 @@
 
 ;; Out.
 
-(defn- too-large? [s text]
-  (let [most (get-in s [:limits :max-message-bytes] 16777215)]
-    (and (> (* 3 (count text)) most) (> (wire/byte-length text) most))))
-
-(defn- refusal
-  "Why an item cannot be queued, or nil."
-  [s text id]
-  (let [n (count (:out s))]
-    (cond
-      (= :closed (:phase s))
-      {:status :closed :queue-size n
-       :error (wire/error :unavailable :chsk/closed (str id " was not sent: the link is closed") {:event-id id})}
-
-      (or (>= n (:max-queue (:o s)))
-          (and (pos? n) (> (+ (:chars s) (count text)) (:max-queue-bytes (:o s)))))
-      {:status :backpressure :queue-size n
-       :error (wire/error :busy :sente-lite/backpressure
-                          (str id " was not queued: " n " wait already, and the limits are " (:max-queue (:o s)) " events and "
-                               (:max-queue-bytes (:o s)) " characters")
-                          {:event-id id :retry? true :hint "wait for (flush!), or raise :max-queue or :max-queue-bytes"})}
-
-      (too-large? s text)
-      {:status :too-large :queue-size n
-       :error (wire/error :incorrect :sente-lite/too-large
-                          (str id " was not queued: it has more than the " (get-in s [:limits :max-message-bytes] 16777215) " bytes that one message may have")
-                          {:event-id id :hint "send less at once, or raise :flow :max-message-bytes"})})))
-
-(defn- push [s item]
-  (wake (assoc s :out (conj (:out s) item) :chars (+ (:chars s) (count (:text item))))))
-
 (defn- queued [s]
-  (assoc s :result {:status (if (= :open (:phase s)) :ok :queued) :queue-size (count (:out s))}))
+  (let [n (count (:out s))]
+    (assoc s :result {:status (cond (not= :open (:phase s)) :queued
+                                    (or (> n (:bundle-size s)) (> (:chars s) (:bundle-chars s))) :frame-full
+                                    :else :ok)
+                      :queue-size n})))
+
+(defn- send-slowly
+  "Any event, whatever is said of it or in its way."
+  [s text id now {:keys [expires-ms on-full]}]
+  (let [how (queue/policy (:o s) id on-full)
+        s   (if (and now (:expiring s) (<= (:expiring s) now)) (queue/expire s now) s)
+        s   (if (and (not= :notify how) (not= :closed (:phase s)) (queue/full? s text now) (not (queue/too-large? s text)))
+              (queue/make-room s how text id now)
+              s)]
+    (if-let [no (queue/refusal s text id now)]
+      ;; What is held for others makes room first.
+      (assoc (if (:hold-until s) (hurry s) s) :result (if (= :block how) (assoc no :block? (= :backpressure (:status no))) no))
+      (let [expires (when expires-ms (+ now expires-ms))]
+        (cond-> (queued (push s (cond-> {:text text :id id :at now} expires (assoc :expires expires))))
+          expires (-> (update :expiring #(if % (min % expires) expires)) (due expires)))))))
 
 (defn- send-event
-  "The way of almost everything, so the usual case comes first and in few steps."
-  [s text id]
+  "The way of almost everything, so the usual case comes first and in few steps.
+  The time is given where it matters: of the first that waits."
+  [s text id now opts]
   (let [out   (:out s)
         n     (inc (count out))
         chars (+ (:chars s) (count text))
         o     (:o s)]
-    (if (and (= :open (:phase s)) (<= n (:max-queue o)) (<= chars (:max-queue-bytes o)) (<= (count text) (:small s)))
-      (wake (assoc s :out (conj out {:text text}) :chars chars :result {:status :ok :queue-size n}))
-      (if-let [no (refusal s text id)]
-        (assoc s :result no)
-        (queued (push s {:text text}))))))
-
-(defn- next-cb [s]
-  (let [n (inc (:next-cb s))]
-    [(str "c" n) (assoc s :next-cb n)]))
-
-(defn- call-text [text cb] (str "[" text " \"" cb "\"]"))
+    (if (and (= :open (:phase s)) (<= n (:max-queue o)) (<= chars (:max-queue-bytes o)) (<= (count text) (:small s)) (nil? opts))
+      (wake (assoc s :out (conj out {:text text :id id :at (or now (:at s))}) :chars chars :at (or now (:at s))
+                   :result {:status (if (and (<= n (:bundle-size s)) (<= chars (:bundle-chars s))) :ok :frame-full) :queue-size n}))
+      (send-slowly s text id (or now (:at s)) opts))))
 
 (defn- ask [s text id timeout-ms k now]
-  (if-let [no (or (refusal s (call-text text "c99999999999") id)
+  (if-let [no (or (queue/refusal s (call-text text "c99999999999") id now)
                   (when (>= (count (:calls s)) (:max-calls (:o s)))
                     {:status :backpressure
                      :error (wire/error :busy :sente-lite/too-many-calls
@@ -138,113 +132,25 @@
           expires (+ now timeout-ms)]
       (-> (assoc-in s [:calls cb] {:k k :expires expires :id id})
           (due expires)
-          (push {:text (call-text text cb) :cb cb})
+          (push {:text (call-text text cb) :cb cb :id id :at now})
+          hurry
           queued))))
 
-(defn- keep-queued
-  "Of what waits, that which is wanted."
-  [s wanted?]
-  (let [out (filterv wanted? (:out s))]
-    (assoc s :out out :chars (transduce (map #(count (:text %))) + 0 out))))
-
-(defn- large
-  "What is told where something has more bytes than one message may have."
-  [s what more]
-  (wire/error :incorrect :sente-lite/too-large
-              (str what " has more than the " (get-in s [:limits :max-message-bytes]) " bytes that one message may have")
-              (merge {:hint "send less at once, or raise :flow :max-message-bytes"} more)))
-
 (defn- reply
-  "Answers a call of this very link; what is too large for it is an error to whoever asked."
-  [s text turn cb id]
+  "Answers a call of this very session; what is too large for it is an error to
+  whoever asked."
+  [s text era cb id]
   (cond
-    (not (and (= turn (:turn s)) (= :open (:phase s))))
+    (not (and (= era (:era s)) (linked? s)))
     (assoc (update s :late-replies inc) :result {:status :closed})
 
-    (too-large? s text)
-    (assoc (push s {:text (wire/text [:chsk/reply cb (large s (str "the reply to " id) {:event-id id})]) :turn turn})
+    (queue/too-large? s text)
+    (assoc (hurry (push s {:text (wire/text [:chsk/reply cb (queue/large s (str "the reply to " id) {:event-id id})])
+                           :id :chsk/reply :era era :free? true :at (:at s)}))
            :result {:status :too-large})
 
     :else
-    (assoc (push s {:text text :turn turn}) :result {:status :ok})))
-
-(defn- take-queue
-  "Everything that waits, as messages: what goes ahead first, the rest in
-  bundles within the limits of one."
-  [s]
-  (let [{:keys [out control]} s
-        {:keys [bundle-size bundle-chars]} (:o s)
-        texts (if (and (<= (count out) bundle-size) (<= (:chars s) bundle-chars))
-                (when (seq out) [(wire/bundle (map :text out))])
-                (loop [left out now [] chars 0 done []]
-                  (if-let [item (first left)]
-                    (let [n (count (:text item))]
-                      (if (and (seq now) (or (>= (count now) bundle-size) (> (+ chars n) bundle-chars)))
-                        (recur left [] 0 (conj done (wire/bundle now)))
-                        (recur (rest left) (conj now (:text item)) (+ chars n) done)))
-                    (if (seq now) (conj done (wire/bundle now)) done))))
-        s     (reduce (fn [s cb] (if (get-in s [:calls cb]) (assoc-in s [:calls cb :sent?] true) s))
-                      s (keep :cb out))
-        s     (assoc s :out [] :control [] :chars 0 :woken? false :sent (+ (:sent s) (count out)))]
-    (reduce (fn [s t] (emit s [:write t])) s (concat control texts))))
-
-(defn- flush-out [s]
-  (cond
-    (= :open (:phase s))    (take-queue s)
-    (seq (:control s))      (reduce (fn [s t] (emit s [:write t])) (assoc s :control [] :woken? false) (:control s))
-    :else                   (assoc s :woken? false)))
-
-(defn- control
-  "Ahead of everything that waits, whatever the phase."
-  [s text]
-  (let [s (assoc s :control (conj (:control s) text))]
-    (if (:woken? s) s (emit (assoc s :woken? true) [:wake]))))
-
-;; Channels.
-
-(defn- join [s channel]
-  (let [[cb s] (next-cb s)]
-    [(-> s (assoc-in [:subs channel] cb)
-         (assoc-in [:calls cb] {:channel channel :id :sente-lite/subscribe}))
-     {:text (call-text (wire/text [:sente-lite/subscribe {:channel-id channel}]) cb) :cb cb}]))
-
-(defn- subscribe [s channel]
-  (if (contains? (:subs s) channel)
-    s
-    (let [[s item] (if (= :open (:phase s)) (join s channel) [(assoc-in s [:subs channel] nil) nil])]
-      (if item (push s item) s))))
-
-(defn- unsubscribe [s channel]
-  (if (contains? (:subs s) channel)
-    (let [s (update s :subs dissoc channel)]
-      (if (= :open (:phase s))
-        (let [[cb s] (next-cb s)]
-          (-> (assoc-in s [:calls cb] {:left channel :id :sente-lite/unsubscribe})
-              (push {:text (call-text (wire/text [:sente-lite/unsubscribe {:channel-id channel}]) cb) :cb cb})))
-        s))
-    s))
-
-(defn- joined
-  "What became of a subscription."
-  [s {:keys [channel left]} value]
-  (let [{:keys [success error]} (if (map? value) value {:success false :error (:code (wire/error-map value))})]
-    (cond
-      left                       s
-      (= :chsk/closed value)     s
-      success                    (emit s [:hook :on-subscribed {:channel-id channel}])
-      :else                      (-> (update s :subs dissoc channel)
-                                     (emit [:hook :on-error (second (wire/error :forbidden :sente-lite/not-subscribed
-                                                                                (str "the channel " (pr-str channel) " could not be joined: " error)
-                                                                                {:data {:channel-id channel :error error}}))])))))
-
-(defn- rejoin
-  "After a reconnect: joins go ahead of what waited, so that nothing published
-  from now on is missed."
-  [s]
-  (let [waited (:out s)
-        s      (assoc s :out [] :chars 0)
-        s      (reduce (fn [s c] (let [[s item] (join s c)] (push s item))) s (keys (:subs s)))]
-    (reduce push s waited)))
+    (assoc (hurry (push s {:text text :id :chsk/reply :era era :free? true :at (:at s)})) :result {:status :ok})))
 
 ;; In.
 
@@ -253,38 +159,51 @@
     (let [s (update s :calls dissoc cb)]
       (if (:k call)
         (emit s [:settle (:k call) value])
-        (joined s call value)))
+        (channels/joined s call value)))
     (update s :late-replies inc)))
 
 (defn- drop-large
   "What waited before the limits were known, and would end the link."
   [s]
-  (let [over? #(too-large? s (:text %))]
+  (let [over? #(queue/too-large? s (:text %))]
     (reduce (fn [s {:keys [cb]}]
-              (let [e (large s "what waited for the link" {})]
+              (let [e (queue/large s "what waited for the link" {})]
                 (if (get-in s [:calls cb]) (settle s cb e) (emit s [:hook :on-error (second e)]))))
-            (keep-queued s (complement over?))
+            (queue/keep-those s (complement over?))
             (filterv over? (:out s)))))
+
+(defn- fail-calls
+  "What was sent over a link that has gone gets no reply; what waits still may,
+  unless `all?`."
+  [s value all?]
+  (reduce-kv (fn [s cb {:keys [sent? k]}]
+               (if (or all? sent? (nil? k))
+                 (let [s (update s :calls dissoc cb)]
+                   (if k (emit s [:settle k value]) s))
+                 s))
+             s (:calls s)))
 
 (defn- opened [s data first? now]
   (let [again? (:ever-opened? s)
         old    (select-keys s [:uid :session])
         info   (merge data {:first? first?})
-        s      (-> (merge s {:uid (:uid data) :session (:session data) :limits (or (:limits data) {})
-                             :small (quot (get-in data [:limits :max-message-bytes] 16777215) 3) ; characters that surely fit
-                             :ready data :since now :heard now :retry-at nil :connect-by nil :ever-opened? true})
+        s      (merge s {:limits (or (:limits data) {})
+                         :small (quot (get-in data [:limits :max-message-bytes] 16777215) 3)}) ; characters that surely fit
+        [s resumed? unacked] (recovery/opened s data now #(fail-calls % :chsk/closed false))
+        s      (-> (merge s {:uid (:uid data) :ready data :since now :heard now :retry-at nil :connect-by nil :ever-opened? true})
+                   (flow/begin data)
                    (phase :open (if again? :reopened :opened)))
         ;; A sidecar that is started again listens where its pages know it.
         s      (if (and (:first-must? (:o s)) (seq (:listen data)))
                  (assoc-in s [:o :hello :config :listen] (vec (:listen data)))
                  s)
-        s      (drop-large s)
-        s      (if (seq (:subs s)) (rejoin s) s)
+        s      (if resumed? s (drop-large s))
+        s      (if (and (seq (:subs s)) (not resumed?)) (channels/rejoin s) s)
         s      (if (:heartbeat? (:o s)) (due s (+ now (:kalive-ms (:o s)) (:ping-timeout-ms (:o s)))) s)
         s      (if (seq (:out s)) (wake s) s)]
     (-> s
         (emit (if again?
-                [:hook :on-reconnect (merge info {:old old :recovered? (boolean (:recovered? data)) :missed (:missed data)})]
+                [:hook :on-reconnect (merge info {:old old :recovered? resumed? :missed (if resumed? 0 (:missed data)) :unacked unacked})]
                 [:hook :on-open info]))
         (emit [:hook :on-ready info]))))
 
@@ -293,9 +212,16 @@
     (if (= :sente-lite/recv id)
       (let [{:keys [uid client-id event]} (nth event 1 nil)]
         (if (wire/event? event)
-          (emit s [:deliver event cb {:uid uid :client-id client-id} (:turn s)])
+          (emit s [:deliver event cb {:uid uid :client-id client-id} (:era s) (:each s) (:heard s)])
           (update s :unreadable inc)))
-      (emit s [:deliver event cb nil (:turn s)]))))
+      (emit s [:deliver event cb nil (:era s) (:each s) (:heard s)]))))
+
+(defn- counted
+  "Something that has a number. What costs no credit is counted once more."
+  [s free?]
+  (if free?
+    (assoc s :received (inc (:received s)) :free-in (inc (:free-in s)))
+    (assoc s :received (inc (:received s)))))
 
 (defn- refused
   "An error in answer to our hello: nothing else can come."
@@ -321,7 +247,9 @@
     (cond
       (keyword? id)
       (case id
-        :chsk/reply        (settle (assoc s :received (inc (:received s))) (nth v 1 nil) (nth v 2 nil))
+        :chsk/reply        (settle (counted s true) (nth v 1 nil) (nth v 2 nil))
+        :sente-lite/ack    (recovery/acked s (nth v 1 nil))
+        :sente-lite/credit (flow/credited s (nth v 1 nil))
         :chsk/ws-ping      (control s "[:chsk/ws-pong]")
         :chsk/ws-pong      (assoc s :probed nil :hasty nil)
         :chsk/handshake    (if (= :greeting (:phase s))
@@ -332,36 +260,40 @@
         :chsk/close        (assoc s :bye (nth v 1 nil))
         :sente-lite/error  (if (= :greeting (:phase s))
                              (refused s v)
-                             (-> (assoc s :received (inc (:received s)))
+                             (-> (counted s true)
                                  (emit [:hook :on-error (nth v 1 nil)])))
         (cond
           (= :greeting (:phase s))
           (refused s (wire/error :unsupported :sente-lite/not-ready
                                  (str "the other side answered the hello by " (pr-str id) " and not by :sente-lite/ready") {:hint "is it sente-lite?"}))
-          (wire/event? v) (hand-over (assoc s :received (inc (:received s))) v nil)
-          :else           (update s :unreadable inc)))
+          (wire/event? v) (hand-over (counted s (contains? #{:sente-lite/open :sente-lite/close :sente-lite/reconnect} id)) v nil)
+          :else           (update (counted s false) :unreadable inc)))
 
       (and (not= :greeting (:phase s)) (vector? id) (wire/event? id))
-      (let [cb (nth v 1 nil)]
-        (hand-over (assoc s :received (inc (:received s))) id cb))
+      (if (= :chsk/ws-ping (nth id 0))
+        (control s (wire/text [:chsk/reply (nth v 1 nil) "pong"]))
+        (hand-over (counted s false) id (nth v 1 nil)))
 
       (= :greeting (:phase s))
       (refused s (wire/error :unsupported :sente-lite/not-ready "the other side answered the hello by something else than :sente-lite/ready" {:hint "is it sente-lite?"}))
 
-      :else (update s :unreadable inc))))
+      :else (update (counted s false) :unreadable inc))))
 
-(defn- value [s v now]
-  (let [s (assoc s :heard now :probed nil :hasty nil)]
-    (if (and (vector? v) (= :batch/events (nth v 0 nil)))
-      (reduce (fn [s v] (item s v now)) s (nth v 1 nil))
-      (item s v now))))
+(defn- value [s v now chars]
+  (let [s (assoc s :heard now :at now :probed nil :hasty nil)]
+    (flow/taken
+     (if (and (vector? v) (= :batch/events (nth v 0 nil)))
+       (let [items (nth v 1 nil)]
+         (reduce (fn [s v] (item s v now)) (assoc s :each (quot (or chars 0) (max 1 (count items)))) items))
+       (item (assoc s :each (or chars 0)) v now))
+     now)))
 
 ;; The link.
 
 (defn- connect [s now reason]
   (let [turn (inc (:turn s))
         by   (+ now (:connect-timeout-ms (:o s)))]
-    (-> (assoc s :turn turn :retry-at nil :connect-by by :bye nil :control [] :woken? false)
+    (-> (assoc s :turn turn :retry-at nil :connect-by by :bye nil :control [] :woken? false :blocked? false :hold-until nil)
         (phase :connecting reason)
         (due by)
         (emit [:connect turn]))))
@@ -369,32 +301,26 @@
 (defn- linked [s now]
   (let [s (assoc (phase s :greeting nil) :heard now)]
     (if-let [hello (:hello (:o s))]
-      (control s (wire/text [:sente-lite/hello hello]))
+      (control s (wire/text [:sente-lite/hello (merge hello (recovery/greeting s))]))
       s)))
 
-(defn- fail-calls
-  "What was sent over a link that has gone gets no reply; what waits still may,
-  unless `all?`."
-  [s value all?]
-  (reduce-kv (fn [s cb {:keys [sent? k]}]
-               (if (or all? sent? (nil? k))
-                 (let [s (update s :calls dissoc cb)]
-                   (if k (emit s [:settle k value]) s))
-                 s))
-             s (:calls s)))
+(defn- let-go
+  "A link has gone whose session cannot be gone on with: what was sent over it
+  gets no reply, and replies that wait have nobody to hear them."
+  [s value]
+  (let [s (fail-calls s value false)]
+    (queue/keep-those s (fn [{:keys [cb era]}] (and (nil? era) (or (nil? cb) (contains? (:calls s) cb)))))))
 
-(defn- drop-calls
-  "Leaves out what meant something to the link that has gone: replies, and calls
-  that are settled."
-  [s]
-  (keep-queued s (fn [{:keys [cb turn]}] (and (nil? turn) (or (nil? cb) (contains? (:calls s) cb))))))
-
-(defn- end [s why value]
-  (let [open? (:ever-opened? s)]
-    (-> (assoc s :retry-at nil :connect-by nil :due nil :last-close why :control [])
+(defn- end [s why value now]
+  (let [open? (:ever-opened? s)
+        kept  (:kept s)]
+    (-> (assoc s :retry-at nil :connect-by nil :due nil :last-close why :control []
+               :kept [] :kept-chars 0 :base (+ (:base s) (:sent s)) :sent 0)
+        recovery/forget
+        (queue/lose :closed (or now (:at s)) (remove :free? kept))
         (phase :closed (:why why))
         (fail-calls value true)
-        (keep-queued (fn [i] (and (nil? (:cb i)) (nil? (:turn i)))))
+        (queue/keep-those (fn [i] (not (or (:cb i) (:era i) (:free? i)))))
         (assoc :error value)
         (emit [:hook :on-close (assoc why :final? true :ever-opened? (boolean open?))]))))
 
@@ -406,14 +332,14 @@
         open? (= :open (:phase s))
         value (or (:fatal s) error :chsk/closed)
         tries (if (and open? (>= (- now (:since s now)) (:stable-ms (:o s)))) 0 (:tries s))
-        tries (if (and (= 4001 code) (zero? tries)) 1 tries)]
+        tries (if (and (contains? #{1001 4001} code) (zero? tries)) 1 tries)]
     (cond
       (contains? #{:closed :waiting :idle} (:phase s)) s
 
       (or (:fatal s) (retry/final? code) (not (:reconnect? (:o s)))
           (and (:first-must? (:o s)) (not (:ever-opened? s)))
           (and (:max-tries (:o s)) (>= (inc tries) (:max-tries (:o s)))))
-      (end s why value)
+      (end s why value now)
 
       :else
       (let [spread (when (= 4002 code) (second (re-find #"spread-ms=(\d{1,9})" (str (:reason why)))))
@@ -421,9 +347,9 @@
                      (long (* luck #?(:clj (Long/parseLong spread) :cljs (js/parseInt spread))))
                      ((:backoff-ms-fn (:o s) retry/backoff-ms) tries luck))
             at     (+ now delay)]
-        (-> (fail-calls s value false)
-            drop-calls
-            (assoc :tries (inc tries) :retry-at at :connect-by nil :last-close why :probed nil :control [] :woken? false)
+        (-> (if (recovery/alive? s) s (let-go s value))
+            (assoc :tries (inc tries) :retry-at at :connect-by nil :last-close why :probed nil :control []
+                   :woken? false :blocked? false :hold-until nil :ack-now? false :renew nil)
             (phase :waiting (:why why))
             (due at)
             (cond-> open? (emit [:hook :on-close why])))))))
@@ -450,13 +376,13 @@
         s   (reduce (fn [s cb] (settle s cb :chsk/timeout)) s old)]
     ;; A call that never left must not leave after its caller has given up.
     (if (seq old)
-      (let [gone (set old)] (keep-queued s #(not (contains? gone (:cb %)))))
+      (let [gone (set old)] (queue/keep-those s #(not (contains? gone (:cb %)))))
       s)))
 
 (defn- tick [s now]
-  (let [s (expire (assoc s :due nil) now)
+  (let [s (expire (assoc s :due nil :at now) now)
         s (reduce-kv (fn [s _ {:keys [expires]}] (if expires (due s expires) s)) s (:calls s))
-        s (probe s now)]
+        s (flow/tick (probe s now) now)]
     (cond
       (and (:retry-at s) (>= now (:retry-at s)))     (connect s now :retry)
       (:retry-at s)                                  (due s (:retry-at s))
@@ -470,32 +396,68 @@
 (defn- stop [s]
   (if (contains? #{:closed} (:phase s))
     s
-    (-> (end s {:code 1000 :reason "closed" :why :closed} :chsk/closed)
+    (-> (end s {:code 1000 :reason "closed" :why :closed} :chsk/closed (:at s))
         (emit [:disconnect 1000 "closed"]))))
 
-(defn waiting-texts
-  "What waits for the link, as it would be kept: plain events, in order. Calls
-  are not among them, since nobody is left to hear the reply."
+(defn- leave
+  "Behind all that waits goes the word that we do not come back; a WebSocket says
+  so by its close."
   [s]
-  (into [] (comp (remove :cb) (remove :turn) (map :text)) (:out s)))
+  (if (and (= :open (:phase s)) (:recover? s) (:hello (:o s)))
+    (hurry (push s {:text "[:chsk/close {:code 1000}]" :id :chsk/close :free? true}))
+    (hurry s)))
+
+(defn- unreadable
+  "A message counts one; how many a bundle would have been nobody knows, so the
+  session is over."
+  [s why bundle? now]
+  (let [s (if bundle?
+            (emit (recovery/forget s) [:disconnect 1006 "a bundle could not be read"])
+            (flow/taken (counted s false) (or now (:heard s))))]
+    (emit (update s :unreadable inc)
+          [:hook :on-error (second (wire/error :incorrect :sente-lite/bad-edn (str "a message could not be read: " why) {}))])))
+
+(defn stored
+  "What a page keeps, so that the next one goes on where it ended: plain data.
+  Calls and replies are not sent by another page, since nobody is left to hear:
+  they are kept for their numbers alone."
+  [s]
+  (let [plain (fn [items] (mapv #(select-keys % [:text :id :expires :cb :era]) items))]
+    (cond-> {:out (into [] (remove #(or (:cb %) (:era %) (:free? %))) (:out s))}
+      (recovery/alive? s) (assoc :session (:session s) :sent (- (:sent s) (count (:kept s))) :received (:received s) :uid (:uid s)
+                                 :kept (plain (:kept s)) :next-cb (:next-cb s)))))
+
+(defn- restore
+  "Goes on where an earlier page has ended."
+  [s {:keys [out kept session sent received uid next-cb]}]
+  (let [s (if session
+            (merge s {:session session :recover? true :received received :acked-in received :uid uid
+                      :sent (+ sent (count kept)) :kept (vec kept) :kept-chars (queue/chars-of kept) :next-cb next-cb
+                      :era 1})
+            s)
+        later (:out s)]
+    (reduce push (assoc s :out [] :chars 0) (concat out later))))
 
 (defn- handle [s [kind a b c d e]]
   (case kind
-    :value       (value s a b)
-    :flush       (flush-out s)
+    :value       (value s a b c)
+    :flush       (flow/flush-out s a)
+    :hurry       (hurry s)
+    :room        (if a (flow/renew (assoc s :room? true)) (assoc s :room? false))
+    :leave       (leave s)
+    :lose        (queue/lose s a b [{:id c}])
     :ask         (ask s a b c d e)
     :reply       (reply s a b c d)
     :tick        (tick s a)
-    :subscribe   (subscribe s a)
-    :unsubscribe (unsubscribe s a)
+    :subscribe   (channels/subscribe s a)
+    :unsubscribe (channels/unsubscribe s a)
     :connect     (if (contains? #{:idle :closed :waiting} (:phase s))
                    (connect (if (= :closed (:phase s)) (assoc s :tries 0 :fatal nil) s) a :connect)
                    s)
     :linked      (if (= :connecting (:phase s)) (linked s a) s)
     :unreadable  (if (= :greeting (:phase s))
                    (refused s (wire/error :unsupported :sente-lite/not-ready (str "the other side answered the hello by what is no EDN: " a) {:hint "is it sente-lite?"}))
-                   (emit (update s :unreadable inc)
-                         [:hook :on-error (second (wire/error :incorrect :sente-lite/bad-edn (str "a message could not be read: " a) {}))]))
+                   (unreadable s a b c))
     :lost        (lost s a b c)
     :wake        (cond
                    (= :waiting (:phase s)) (connect s a (or b :wake))
@@ -503,8 +465,7 @@
                    (and (= :open (:phase s)) (:heartbeat? (:o s)) (nil? (:probed s)))
                    (-> (assoc s :probed a :hasty (:wake-ping-ms (:o s))) (control "[:chsk/ws-ping]") (due (+ a (:wake-ping-ms (:o s)))))
                    :else s)
-    :restore     (let [later (:out s)]
-                   (reduce push (assoc s :out [] :chars 0) (concat (map (fn [t] {:text t}) a) later)))
+    :restore     (restore s a)
     :stop        (stop s)))
 
 (defn step
@@ -512,6 +473,6 @@
   [state input]
   (let [s (if (seq (:fx state)) (assoc state :fx []) state)
         s (if (= :send (nth input 0))
-            (send-event s (nth input 1) (nth input 2))
+            (send-event s (nth input 1) (nth input 2) (nth input 3 nil) (nth input 4 nil))
             (handle s input))]
     [s (:fx s)]))

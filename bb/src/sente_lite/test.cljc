@@ -120,6 +120,19 @@
   [w]
   (advance! w 0))
 
+(defn step!
+  "Runs the one thing that is due next, if something is due now: true, or false
+  where nothing was. For what may happen between any two things.
+
+      (let [_       (s/send! page [:chat/say \"hello\"])
+            written (t/step! w)]   ; it has not arrived
+        (t/cut! w page)
+        written)                   ;=> true"
+  [w]
+  (if-let [f (next-due! w (:now @w))]
+    (do (f) true)
+    false))
+
 ;; What a client runs on.
 
 (defn- a-promise []
@@ -135,14 +148,11 @@
 
 (defn- lane
   "Handlers run one by one, each when the world gets to it."
-  [w limit]
+  [w]
   (let [waiting (atom 0)]
-    {:put!   (fn [f force?]
-               (if (or force? (< @waiting limit))
-                 (do (swap! waiting inc)
-                     (after! w 0 (fn [] (swap! waiting dec) (f)))
-                     true)
-                 false))
+    {:put!   (fn [f]
+               (swap! waiting inc)
+               (after! w 0 (fn [] (swap! waiting dec) (f))))
      :size   (fn [] @waiting)
      :close! (fn [])}))
 
@@ -255,7 +265,7 @@
                  urgent? (pump! w net l)
                  (compare-and-set! (:wanted? l) false true)
                  (after! w 0 (fn [] (reset! (:wanted? l) false) (pump! w net l)))))
-     :close! (fn [_ _]
+     :close! (fn [code reason]
                (when (open? net l)
                  (swap! (:state net) assoc :link nil :out [])
                  (let [n @(:number l) hub (:hub @w)]
@@ -264,7 +274,7 @@
                      (:parent? net) (to-sidecar! w net (fn []
                                                          (end-sidecar! w 1001 "shutdown")
                                                          ((:lost on) {:code 1006 :reason "the sidecar has ended"})))
-                     :else          (to-sidecar! w net #(memory/detach! hub n 1000 "closed"))))))}))
+                     :else          (to-sidecar! w net #(memory/detach! hub n code reason))))))}))
 
 (defn- platform [w net]
   {:now      (fn [] (:now @w))
@@ -273,7 +283,7 @@
    :promise  a-promise
    :settled  settled
    :wait     identity
-   :lane     (fn [limit] (lane w limit))
+   :lane     (fn [] (lane w))
    :link     (fn [_ on] (link w net on))
    :print    (fn [text] (swap! w update :printed conj text))
    :target   (fn [{:keys [token]}] {:kind :memory :hello? true :heartbeat? true :token token})

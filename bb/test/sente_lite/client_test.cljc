@@ -14,7 +14,7 @@
    :promise (fn [] (let [p (atom nil)] {:promise p :deliver (fn [v] (reset! p v))}))
    :settled atom
    :wait    identity
-   :lane    (fn [_] {:put! (fn [f _] (f) true) :size (fn [] 0) :close! (fn [])})
+   :lane    (fn [] {:put! (fn [f] (f)) :size (fn [] 0) :close! (fn [])})
    :target  (fn [_] {:kind :test})
    :print   (fn [_])
    :link    (fn [_ handlers]

@@ -210,6 +210,9 @@
       (let [reply (s/ask! host "ada" [:ui/slow])]
         (t/settle! w)
         (t/cut! w page)
+        (is (= t/pending @reply) "it may come again")
+        (s/stop! page)
+        (t/advance! w 5000)
         (is (= :chsk/closed @reply))))))
 
 (deftest calls-end-with-their-sidecar
@@ -221,7 +224,9 @@
       (t/cut! w host)
       (is (= :sente-lite/sidecar-ended (code @of-host)))
       (is (= ["cut by the test"] (get-in (s/error-map @of-host) [:data :stderr])))
-      (is (= :chsk/closed @of-page)))))
+      (is (= t/pending @of-page) "the session might go on")
+      (t/advance! w 5000)
+      (is (= :chsk/closed @of-page) "the next sidecar knows nothing of it"))))
 
 ;; Hooks.
 
@@ -239,10 +244,10 @@
     (t/cut! w page)
     (is (= [[:close 1006 :lost false]] (taken!)))
     (t/advance! w 1000)
-    (is (= [[:reconnect "ada" false] [:ready "ada"]] (taken!)))
+    (is (= [[:reconnect "ada" true] [:ready "ada"]] (taken!)))
     (s/reconnect! page)
     (t/settle! w)
-    (is (= [[:close 1006 :lost false] [:reconnect "ada" false] [:ready "ada"]] (taken!)))
+    (is (= [[:close 1006 :lost false] [:reconnect "ada" true] [:ready "ada"]] (taken!)))
     (s/stop! page)
     (t/settle! w)
     (is (= [[:close 1000 :closed true]] (taken!)))))
@@ -271,7 +276,7 @@
         [seen note] (recorder)]
     (is (= {:any #{} :peers {} :counts {}} (s/connected host)))
     (add-watch (s/connected-uids host) :test (fn [_ _ old new] (note [(:any old) (:any new)])))
-    (let [tab-1 (t/connect! w {:uid "ada"}) tab-2 (t/connect! w {:uid "ada"}) bob (t/connect! w {:uid "bob"})]
+    (let [tab-1 (t/connect! w {:uid "ada" :recover? false}) tab-2 (t/connect! w {:uid "ada"}) bob (t/connect! w {:uid "bob"})]
       (is (= [#{"ada" "bob"} #{"ada" "bob"} {"ada" 2 "bob" 1}] ((juxt :any :memory :counts) (s/connected host))))
       (is (= #{"ada" "bob"} (s/get-connected-uids host)))
       (is (= 3 (count (:peers (s/connected host)))))
@@ -475,10 +480,12 @@
     (s/on! host :sente-lite/close note)
     (t/stall! w page)
     (t/advance! w 15000)
+    (is (= [] @seen) "it may come again")
+    (t/advance! w 5000)
     (is (= [{:uid "ada" :code 4000 :reason "ping timeout"}] @seen) "the sidecar's ping was not answered")
     (is (= #{} (:any (s/connected host))))
     (is (:open? (s/state page)) "the page waits a ping longer")
-    (t/advance! w 15000)
+    (t/advance! w 10000)
     (is (= [false 4000] ((juxt :open? #(get-in % [:last-close :code])) (s/state page))))
     (t/heal! w page)
     (t/advance! w 60000)

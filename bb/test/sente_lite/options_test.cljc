@@ -2,6 +2,7 @@
   (:require #?(:clj [clojure.test :refer [deftest is testing]] :cljs [cljs.test :refer [deftest is testing]])
             [clojure.string :as str]
             [sente-lite.given :as given]
+            [sente-lite.option-docs :as option-docs]
             [sente-lite.options :as options]))
 
 (deftest defaults
@@ -74,7 +75,7 @@
 
 (deftest the-reference-has-every-option
   (doseq [what [:start :connect]
-          {:keys [name doc] :as row} options/table
+          {:keys [name] :as row} options/table
           :when (contains? (:for row) what)]
-    (is (str/includes? (options/reference what) (str "`" name "`")))
-    (is (seq doc))))
+    (is (str/includes? (option-docs/reference what) (str "`" name "`")))
+    (is (seq (option-docs/docs name)))))

@@ -255,11 +255,12 @@
     (is (empty? (of :disconnect (outputs s [:value [:chsk/ws-pong] 104] [:tick 105]))))))
 
 (deftest what-an-earlier-page-left
-  (let [s (after (session/create {:hello {}}) [:send "[:a/b 2]" :a/b] [:restore ["[:a/b 0]" "[:a/b 1]"]])]
-    (is (= ["[:a/b 0]" "[:a/b 1]" "[:a/b 2]"] (session/waiting-texts s)))
-    (is (= (reduce + (map count (session/waiting-texts s))) (:chars s)))
+  (let [texts (fn [s] (mapv :text (:out (session/stored s))))
+        s     (after (session/create {:hello {}}) [:send "[:a/b 2]" :a/b] [:restore {:out [{:text "[:a/b 0]" :id :a/b} {:text "[:a/b 1]" :id :a/b}]}])]
+    (is (= ["[:a/b 0]" "[:a/b 1]" "[:a/b 2]"] (texts s)))
+    (is (= (reduce + (map count (texts s))) (:chars s)))
     (testing "calls are not kept: nobody would hear the reply"
-      (is (= 3 (count (session/waiting-texts (after s [:ask "[:a/b]" :a/b 10 :k 0]))))))))
+      (is (= 3 (count (texts (after s [:ask "[:a/b]" :a/b 10 :k 0]))))))))
 
 (deftest what-cannot-be-read-is-counted-and-told
   (let [[s fx] (run (open) [[:unreadable "EOF while reading"] [:value "x" 1] [:value [:sente-lite/recv {:event 1}] 1]])]
