@@ -211,6 +211,7 @@ func (h *Hub) Shutdown(ctx context.Context) error {
 	}
 	h.mu.RUnlock()
 	for _, s := range all {
+		s.ackNow()           // what was received is nobody's doubt
 		s.shutWithin(bye, 0) // ctx ends it
 	}
 	var err error
