@@ -99,7 +99,7 @@ func (o *outbox) keepAway(m *queued, p *packet) (Status, error) {
 	o.accepted++
 	o.q.seq++
 	m.seq = o.q.seq
-	o.keepNote(o.q.fresh.push(*m), p.edn)
+	o.keepNote(o.q.fresh.push(m), p.edn)
 	o.freshSize += len(m.Data)
 	for o.q.fresh.len() > max(0, f.Recovery.MaxMsgs) || o.freshSize > f.MaxBufferBytes {
 		old := o.q.fresh.pop()

@@ -36,28 +36,40 @@ func (s Status) worse(than Status) bool {
 // it writes it too, at the end of what it has just read (flusher); where the
 // link takes no more, a goroutine of its own takes over for as long as there
 // is something to write.
+//
+// What every event touches comes first, and lies together: an event to a thousand peers
+// costs little more than the memory that it has to fetch.
 type outbox struct {
 	hub     *Hub
-	uid     string
 	packer  atomic.Pointer[Packer] // see speak
-	counted bool                   // its bytes count against the hub's total: everyone's but owners'
-	keep    bool                   // what is written is kept until it is acknowledged
-	key     SessionKey             // in the Store
+	closing atomic.Pointer[Reason] // closes once everything is written
 
 	mu      sync.Mutex
 	l       *link // nil while the peer is away; changed with the session's handling held, too
+	counted bool  // its bytes count against the hub's total: everyone's but owners'
+	keep    bool  // what is written is kept until it is acknowledged
+	dirty   bool  // stands in some flusher's list
+	ended   bool  // nothing more is taken
+	gated   bool  // nothing is written before the other side's first value
+	paused  bool  // nothing but heartbeats is written
+	credit  credit
+
+	// Books: accepted = delivered + undelivered + what is queued.
+	accepted, delivered, undelivered uint64
+
 	q       queue
-	dirty   bool                   // stands in some flusher's list
-	ended   bool                   // nothing more is taken
-	gated   bool                   // nothing is written before the other side's first value
-	paused  bool                   // nothing but heartbeats is written
-	closing atomic.Pointer[Reason] // closes once everything is written
-	waiters []waiter
+	spilled int // items in spill
 	blocked []*blocked
+	window  window
+	level   watermark
+	waiters []waiter
+
+	uid     string
+	key     SessionKey // in the Store
+	edn     []byte     // uid and client-id as `:uid "u" :client-id "c"`
 	spill   Spill
-	spilled int    // items in it
-	because why    // of the end, where we have brought it about
-	edn     []byte // uid and client-id as `:uid "u" :client-id "c"`
+	because why   // of the end, where we have brought it about
+	linger  alarm // closes a peer that does not take its last words
 
 	// Of recovery: see away.go.
 	freshSize   int    // bytes of q.fresh
@@ -66,14 +78,6 @@ type outbox struct {
 	waitsForAck bool   // ackLate is set
 	late        bool   // acknowledgements do not come
 	ackLate     alarm
-
-	window window
-	credit credit
-	level  watermark
-	linger alarm // closes a peer that does not take its last words
-
-	// Books: accepted = delivered + undelivered + what is queued.
-	accepted, delivered, undelivered uint64
 
 	onShut func()       // called, in a goroutine, once we have closed the Conn
 	onLost func(uint64) // called, in a goroutine, with the leg of a call that is lost
@@ -167,7 +171,7 @@ func (o *outbox) queue(m *queued, p *packet, w *held, fl *flusher) (Status, erro
 	}
 	m.at = fl.now()
 	o.accepted++
-	last := o.q.push(*m)
+	last := o.q.push(m)
 	o.keepNote(last, p.edn)
 	if last.urgent() {
 		o.window.urgent = true
@@ -192,7 +196,7 @@ func (o *outbox) accept(m queued) {
 		o.hub.held.Add(int64(len(m.Data)))
 	}
 	o.accepted++
-	last := o.q.push(m)
+	last := o.q.push(&m)
 	if o.keep && o.hub.store() != nil {
 		if edn, err := o.speaks().Unpack(nil, last.Data, Limits{}); err == nil {
 			o.keepNote(last, edn)
@@ -210,7 +214,7 @@ func (o *outbox) ahead(m *queued, fl *flusher) (Status, error) {
 		return "", errGone
 	}
 	o.hub.held.Add(int64(len(m.Data)))
-	o.q.control.push(*m)
+	o.q.control.push(m)
 	o.window.urgent = true
 	if !o.l.writing {
 		if fl == nil {
