@@ -147,6 +147,8 @@ func (o *outbox) queue(m *queued, p *packet, w *held, fl *flusher) (Status, erro
 		switch {
 		case o.ended || o.leaving(): // meanwhile
 			return "", errGone
+		case o.l == nil:
+			return o.keepAway(m, p)
 		case o.full(m) || len(o.blocked) > 0:
 			m.at = now()
 			if status, err, taken := o.overflow(m, p, w); taken {
