@@ -68,6 +68,18 @@ func (q *queue) push(m *queued) *queued {
 	return q.items.push(m)
 }
 
+// place makes room for one more item of the first lane, and returns it: an empty one.
+func (q *queue) place() *queued {
+	if f := &q.items; f.s != nil && len(f.s) == cap(f.s) {
+		return f.push(&queued{})
+	} else if f.s == nil {
+		f.s = q.first[:1]
+	} else {
+		f.s = f.s[:len(f.s)+1]
+	}
+	return &q.items.s[len(q.items.s)-1]
+}
+
 // list is where new items of a lane wait.
 func (q *queue) list(lane uint8) *fifo {
 	if lane == 0 {
