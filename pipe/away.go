@@ -117,11 +117,7 @@ func (o *outbox) unackedFull() bool {
 	if !o.keep || o.q.next < o.q.numbered {
 		return false
 	}
-	f := &o.hub.settings.Load().Flow
-	over := func() bool {
-		return o.q.next > 0 && (o.q.next >= f.MaxBufferSize || o.q.keptBytes >= f.MaxBufferBytes)
-	}
-	if !over() {
+	if !o.keepsAll() {
 		return false
 	}
 	if !o.late {
@@ -131,7 +127,7 @@ func (o *outbox) unackedFull() bool {
 				o.mu.Lock()
 				defer o.mu.Unlock()
 				o.waitsForAck = false
-				if o.l != nil && over() {
+				if o.l != nil && o.keepsAll() {
 					o.late = true
 					o.write()
 				}
@@ -140,10 +136,17 @@ func (o *outbox) unackedFull() bool {
 		}
 		return true
 	}
-	for over() {
+	for o.keepsAll() {
 		o.q.drop(1, func(m *queued) { o.lose(m, whyOverwritten) })
 	}
 	return false
+}
+
+// keepsAll reports whether as much is kept that is not acknowledged as may be. The lock
+// is held.
+func (o *outbox) keepsAll() bool {
+	f := &o.hub.settings.Load().Flow
+	return o.q.next > 0 && (o.q.next >= f.MaxBufferSize || o.q.keptBytes >= f.MaxBufferBytes)
 }
 
 // acknowledged handles [:sente-lite/ack n].
