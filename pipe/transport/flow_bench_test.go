@@ -26,7 +26,7 @@ type page struct {
 
 func newPage(tb testing.TB, h *pipe.Hub, claim pipe.Role, hello string) *page {
 	tb.Helper()
-	c, s := Mem(MemOptions{Server: pipe.ConnInfo{Claim: &pipe.Claim{Role: claim}}, Buffer: 1 << 20})
+	c, s := Mem(MemOptions{Options: Options{WriteTimeout: time.Hour}, Server: pipe.ConnInfo{Claim: &pipe.Claim{Role: claim}}, Buffer: 1 << 20})
 	h.Attach(s)
 	p := &page{conn: c, recover: strings.Contains(hello, ":recover")}
 	if _, n, ok := strings.Cut(hello, ":credit "); ok {

@@ -163,15 +163,20 @@ func TestSoakStalledPeer(t *testing.T) {
 		return all[len(all)*99/100]
 	}
 	// The same load, to a peer that reads: what the machine is busy with is in both.
-	load := func(uid string, stop chan struct{}) {
-		sent := to(uid, 100)
+	const rate = 100000 // a second
+	load := func(uid string, stop, stopped chan struct{}) {
+		defer close(stopped)
+		batch, begin, sent := to(uid, rate/100), time.Now(), 0
 		for tick := time.NewTicker(time.Millisecond); ; {
 			select {
 			case <-stop:
 				tick.Stop()
+				t.Logf("%.0f events a second", float64(sent)/time.Since(begin).Seconds())
 				return
 			case <-tick.C:
-				f.producer.sayAll(t, sent)
+				n := min(len(batch), int(time.Since(begin).Seconds()*rate)-sent)
+				f.producer.sayAll(t, batch[:n])
+				sent += n
 			}
 		}
 	}
@@ -196,11 +201,13 @@ func TestSoakStalledPeer(t *testing.T) {
 			}
 		}
 	}()
-	stop := make(chan struct{})
-	go load(reader.uid, stop)
+	stop, stopped := make(chan struct{}), make(chan struct{})
+	go load(reader.uid, stop, stopped)
 	before := p99(10 * time.Second)
 	close(stop)
-	inUse, stop := heap(), make(chan struct{})
+	<-stopped
+	inUse := heap()
+	stop, stopped = make(chan struct{}), make(chan struct{})
 	full := make(chan time.Time, 1)
 	go func() {
 		for f.h.Stats.Backpressure.Load() == 0 {
@@ -208,9 +215,10 @@ func TestSoakStalledPeer(t *testing.T) {
 		}
 		full <- time.Now()
 	}()
-	go load(deaf.uid, stop)
+	go load(deaf.uid, stop, stopped)
 	after := p99(30 * time.Second)
 	close(stop)
+	<-stopped
 	grown := heap() - inUse
 	t.Logf("p99 %v with a peer that reads, %v with one that has stalled (x%.2f); %d KiB more in use; heard of :backpressure %v after the first refusal; %d refused",
 		before, after, float64(after)/float64(before), grown>>10, (<-told).Sub(<-full), f.h.Stats.Backpressure.Load())
