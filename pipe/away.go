@@ -131,7 +131,7 @@ func (o *outbox) keepAway(m *queued, p *packet) (Status, error) {
 	o.accepted++
 	o.q.seq++
 	m.seq = o.q.seq
-	o.keepNote(o.q.fresh.push(*m), p.edn)
+	o.keepNote(o.q.fresh.push(m), p.edn)
 	o.freshSize += len(m.Data)
 	for o.q.fresh.len() > max(0, f.Recovery.MaxMsgs) || o.freshSize > f.MaxBufferBytes {
 		old := o.q.fresh.pop()
@@ -149,11 +149,7 @@ func (o *outbox) unackedFull() bool {
 	if !o.keep || o.q.next < o.q.numbered {
 		return false
 	}
-	f := &o.hub.settings.Load().Flow
-	over := func() bool {
-		return o.q.next > 0 && (o.q.next >= f.MaxBufferSize || o.q.keptBytes >= f.MaxBufferBytes)
-	}
-	if !over() {
+	if !o.keepsAll() {
 		return false
 	}
 	if !o.late {
@@ -163,7 +159,7 @@ func (o *outbox) unackedFull() bool {
 				o.mu.Lock()
 				defer o.mu.Unlock()
 				o.waitsForAck = false
-				if o.l != nil && over() {
+				if o.l != nil && o.keepsAll() {
 					o.late = true
 					o.write()
 				}
@@ -172,10 +168,17 @@ func (o *outbox) unackedFull() bool {
 		}
 		return true
 	}
-	for over() {
+	for o.keepsAll() {
 		o.q.drop(1, func(m *queued) { o.lose(m, whyOverwritten) })
 	}
 	return false
+}
+
+// keepsAll reports whether as much is kept that is not acknowledged as may be. The lock
+// is held.
+func (o *outbox) keepsAll() bool {
+	f := &o.hub.settings.Load().Flow
+	return o.q.next > 0 && (o.q.next >= f.MaxBufferSize || o.q.keptBytes >= f.MaxBufferBytes)
 }
 
 // acknowledged handles [:sente-lite/ack n].

@@ -77,7 +77,7 @@ func (cs *calls) pass(from *Session, cb, name []byte, life time.Duration, to []*
 	for _, l := range legs {
 		p := cs.hub.about(render(appendCB(nil, l.id)), name, from)
 		p.leg, c.lane = l.id, p.lane
-		status, size, err := l.to.put(p, from.fl())
+		status, size, err := l.to.put(&p, from.fl())
 		if err == nil && status != StatusBackpressure {
 			continue
 		}

@@ -151,7 +151,7 @@ func (s *Session) publish(i Item) {
 		s.reject(i, forbidden(i, "the :policy of this sidecar does not let clients publish to "+short(id)))
 		return
 	}
-	f := s.args.fields(i, ":data", ":exclude-sender?")
+	f := s.l.args.fields(i, ":data", ":exclude-sender?")
 	data, others := f[0], f[1]
 	if data == nil {
 		data = []byte("nil")
@@ -168,5 +168,6 @@ func (s *Session) publish(i Item) {
 	b := append(append(make([]byte, 0, len(id)+len(data)+len(s.uid)+64), "[:sente-lite/channel-msg {:channel-id "...), id...)
 	b = append(append(b, ", :data "...), data...)
 	b = append(AppendString(append(b, ", :from "...), s.uid), "}]"...)
-	s.sendAll(i, h.about(b, i.Name, s), to)
+	p := h.about(b, i.Name, s)
+	s.sendAll(i, &p, to)
 }

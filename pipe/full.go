@@ -200,7 +200,7 @@ func (o *outbox) refill() {
 			if o.counted {
 				o.hub.held.Add(int64(len(m.Data)))
 			}
-			o.keepNote(o.q.push(m), it.EDN)
+			o.keepNote(o.q.push(&m), it.EDN)
 		}
 	}
 }

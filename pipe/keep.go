@@ -81,7 +81,7 @@ func (h *Hub) restore(store Store, st StoredSession) {
 		m.Message = Message{Data: it.EDN, Text: true}
 		s.q.seq = max(s.q.seq, it.Seq)
 		s.q.count(&m, 1)
-		s.q.items.push(m) // whatever its lane: they are in the order of their numbers
+		s.q.items.push(&m) // whatever its lane: they are in the order of their numbers
 		s.accepted++
 		if s.counted {
 			h.held.Add(int64(len(m.Data)))

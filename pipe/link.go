@@ -10,11 +10,7 @@ import (
 // A link is a Conn in the service of a Session: that may have one link after the
 // other, and none for a while. One goroutine reads it, and handles what comes in.
 type link struct {
-	hub  *Hub
-	conn Conn
-	info ConnInfo
-	s    *Session // of the reading goroutine: a new one, until its hello has named another
-
+	conn   Conn
 	bundle bool // the other side takes bundles; set before it is written to
 
 	// Of the outbox, and guarded by its lock.
@@ -22,8 +18,13 @@ type link struct {
 	broken  bool    // nothing can be written any more
 	flight  written // what is being written
 
+	hub  *Hub
+	info ConnInfo
+	s    *Session // of the reading goroutine: a new one, until its hello has named another
+
 	// Of the reading goroutine.
 	fl      flusher
+	args    args // the data of the event at hand
 	stamped bool // lastInput is of this turn
 	held    int  // bytes that a stranger has sent before hello
 

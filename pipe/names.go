@@ -181,7 +181,8 @@ func (s *Session) toUser(i Item) {
 		return
 	}
 	if i.Shape == ShapeEvent {
-		s.spread(i, s.hub.about(append([]byte(nil), i.Event...), i.Name, s), to, nil)
+		p := s.hub.about(append([]byte(nil), i.Event...), i.Name, s)
+		s.spread(i, &p, to, nil)
 		clear(to)
 		s.aim = to[:0]
 		return

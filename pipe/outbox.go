@@ -36,28 +36,40 @@ func (s Status) worse(than Status) bool {
 // it writes it too, at the end of what it has just read (flusher); where the
 // link takes no more, a goroutine of its own takes over for as long as there
 // is something to write.
+//
+// What every event touches comes first, and lies together: an event to a thousand peers
+// costs little more than the memory that it has to fetch.
 type outbox struct {
 	hub     *Hub
-	uid     string
 	packer  atomic.Pointer[Packer] // see speak
-	counted bool                   // its bytes count against the hub's total: everyone's but owners'
-	keep    bool                   // what is written is kept until it is acknowledged
-	key     SessionKey             // in the Store
+	closing atomic.Pointer[Reason] // closes once everything is written
 
 	mu      sync.Mutex
 	l       *link // nil while the peer is away; changed with the session's handling held, too
+	counted bool  // its bytes count against the hub's total: everyone's but owners'
+	keep    bool  // what is written is kept until it is acknowledged
+	dirty   bool  // stands in some flusher's list
+	ended   bool  // nothing more is taken
+	gated   bool  // nothing is written before the other side's first value
+	paused  bool  // nothing but heartbeats is written
+	credit  credit
+
+	// Books: accepted = delivered + undelivered + what is queued.
+	accepted, delivered, undelivered uint64
+
 	q       queue
-	dirty   bool                   // stands in some flusher's list
-	ended   bool                   // nothing more is taken
-	gated   bool                   // nothing is written before the other side's first value
-	paused  bool                   // nothing but heartbeats is written
-	closing atomic.Pointer[Reason] // closes once everything is written
-	waiters []waiter
+	spilled int // items in spill
 	blocked []*blocked
+	window  window
+	level   watermark
+	waiters []waiter
+
+	uid     string
+	key     SessionKey // in the Store
+	edn     []byte     // uid and client-id as `:uid "u" :client-id "c"`
 	spill   Spill
-	spilled int    // items in it
-	because why    // of the end, where we have brought it about
-	edn     []byte // uid and client-id as `:uid "u" :client-id "c"`
+	because why   // of the end, where we have brought it about
+	linger  alarm // closes a peer that does not take its last words
 
 	// Of recovery: see away.go.
 	freshSize   int    // bytes of q.fresh
@@ -66,14 +78,6 @@ type outbox struct {
 	waitsForAck bool   // ackLate is set
 	late        bool   // acknowledgements do not come
 	ackLate     alarm
-
-	window window
-	credit credit
-	level  watermark
-	linger alarm // closes a peer that does not take its last words
-
-	// Books: accepted = delivered + undelivered + what is queued.
-	accepted, delivered, undelivered uint64
 
 	onShut func()       // called, in a goroutine, once we have closed the Conn
 	onLost func(uint64) // called, in a goroutine, with the leg of a call that is lost
@@ -110,12 +114,47 @@ func (o *outbox) putHeld(p *packet, w *held, fl *flusher) (Status, int, error) {
 			o.mu.Unlock()
 			continue
 		}
+		if o.easy(msg, p) {
+			o.push(msg, p, fl)
+			size := o.q.events
+			o.mu.Unlock()
+			return StatusOK, size, nil
+		}
 		m := queued{Message: msg, kind: p.kind, lane: p.lane, free: p.free || p.kind == kindOwed, name: p.name, key: p.key, leg: p.leg}
 		status, err := o.queue(&m, p, w, fl)
 		size := o.q.events + o.q.fresh.len() + o.spilled
 		o.mu.Unlock()
 		return status, size, err
 	}
+}
+
+// easy reports whether nothing of the flow is to be seen to for an event: the usual
+// one, which is one of few that wait for the end of the turn. Its bytes are taken then.
+// The lock is held.
+func (o *outbox) easy(msg Message, p *packet) bool {
+	if p.kind != kindEvent || p.lane > 0 || p.leg != 0 || o.keep || o.ended || o.leaving() || o.l == nil || o.l.writing ||
+		o.spilled > 0 || len(o.blocked) > 0 || o.level.high || len(o.q.lanes) > 0 {
+		return false
+	}
+	f := &o.hub.settings.Load().Flow
+	waiting, bytes := o.q.items.len()-o.q.next+1, o.q.bytes+len(msg.Data)
+	if waiting >= min(writeSoon, f.EventBufferSize) || bytes >= min(writeBytes/4, f.MaxFrameSize) ||
+		f.MaxBufferSize < leastWatched || 5*(o.q.events+1) >= 4*f.MaxBufferSize || 5*bytes >= 4*f.MaxBufferBytes || f.MaxBufferAge > 0 {
+		return false
+	}
+	return !o.counted || o.hub.Take(len(msg.Data))
+}
+
+// push queues an easy event, in the place that it will be written from. The lock is held.
+func (o *outbox) push(msg Message, p *packet, fl *flusher) {
+	q := &o.q
+	q.seq++
+	q.events++
+	q.bytes += len(msg.Data)
+	m := q.place()
+	m.Message, m.free, m.name, m.key, m.seq, m.at = msg, p.free, p.name, p.key, q.seq, fl.now()
+	o.accepted++
+	o.mark(fl)
 }
 
 // queue queues a packed message. The lock is held.
@@ -143,6 +182,8 @@ func (o *outbox) queue(m *queued, p *packet, w *held, fl *flusher) (Status, erro
 		switch {
 		case o.ended || o.leaving(): // meanwhile
 			return "", errGone
+		case o.l == nil:
+			return o.keepAway(m, p)
 		case o.full(m) || len(o.blocked) > 0:
 			m.at = now()
 			if status, err, taken := o.overflow(m, p, w); taken {
@@ -167,7 +208,7 @@ func (o *outbox) queue(m *queued, p *packet, w *held, fl *flusher) (Status, erro
 	}
 	m.at = fl.now()
 	o.accepted++
-	last := o.q.push(*m)
+	last := o.q.push(m)
 	o.keepNote(last, p.edn)
 	if last.urgent() {
 		o.window.urgent = true
@@ -192,7 +233,7 @@ func (o *outbox) accept(m queued) {
 		o.hub.held.Add(int64(len(m.Data)))
 	}
 	o.accepted++
-	last := o.q.push(m)
+	last := o.q.push(&m)
 	if o.keep && o.hub.store() != nil {
 		if edn, err := o.speaks().Unpack(nil, last.Data, Limits{}); err == nil {
 			o.keepNote(last, edn)
@@ -210,7 +251,7 @@ func (o *outbox) ahead(m *queued, fl *flusher) (Status, error) {
 		return "", errGone
 	}
 	o.hub.held.Add(int64(len(m.Data)))
-	o.q.control.push(*m)
+	o.q.control.push(m)
 	o.window.urgent = true
 	if !o.l.writing {
 		if fl == nil {

@@ -80,8 +80,8 @@ func eventOf(i Item, event []byte, parts *vectorParts) (text, name []byte, bad *
 
 // ownerSend handles :sente-lite/send {:to T :event E :except #{uid}}.
 func (s *Session) ownerSend(i Item) *Error {
-	f := s.args.fields(i, ":event", ":to", ":except")
-	event, name, bad := eventOf(i, f[0], &s.args.event)
+	f := s.l.args.fields(i, ":event", ":to", ":except")
+	event, name, bad := eventOf(i, f[0], &s.l.args.event)
 	if bad != nil {
 		return bad
 	}
@@ -90,14 +90,15 @@ func (s *Session) ownerSend(i Item) *Error {
 		return bad
 	}
 	i.Name = name // what refusals are about
-	s.sendAll(i, s.hub.about(bytes.Clone(event), name, s), list)
+	p := s.hub.about(bytes.Clone(event), name, s)
+	s.sendAll(i, &p, list)
 	return nil
 }
 
 // ownerRequest handles :sente-lite/request {:to UID :event E :timeout-ms N}.
 func (s *Session) ownerRequest(i Item) *Error {
-	f := s.args.fields(i, ":event", ":to", ":timeout-ms")
-	event, name, bad := eventOf(i, f[0], &s.args.event)
+	f := s.l.args.fields(i, ":event", ":to", ":timeout-ms")
+	event, name, bad := eventOf(i, f[0], &s.l.args.event)
 	if bad != nil {
 		return bad
 	}
@@ -147,7 +148,7 @@ func (s *Session) timeout(i Item, v []byte) (time.Duration, *Error) {
 // comes when everything that was queued for the uid's peers has been written, or, with
 // :acked?, acknowledged by those who do that.
 func (s *Session) ownerFlush(i Item) *Error {
-	f := s.args.fields(i, ":to", ":timeout-ms", ":acked?")
+	f := s.l.args.fields(i, ":to", ":timeout-ms", ":acked?")
 	to := f[0]
 	if Kind(to) != KindString {
 		return badData(i, "a map with one uid, like {:to \"uid\"}")

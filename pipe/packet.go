@@ -53,9 +53,13 @@ func (p *packet) in(pk Packer) (Message, error) {
 }
 
 // about makes the packet of an event, or of what wraps it: from is whose it is.
-// Its name says which lane and which policy it has.
-func (h *Hub) about(edn []byte, name []byte, from *Session) *packet {
-	p := &packet{edn: edn, name: h.names.of(name)}
+// Its name says which lane and which policy it has. It is a value, so that it need
+// not be an allocation. from handles an event of its own.
+func (h *Hub) about(edn []byte, name []byte, from *Session) packet {
+	if string(name) != from.latest {
+		from.latest = h.names.of(name)
+	}
+	p := packet{edn: edn, name: from.latest}
 	f := &h.settings.Load().Flow
 	if len(f.Lanes) > 0 {
 		p.lane = f.lane(p.name)

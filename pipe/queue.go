@@ -42,23 +42,42 @@ type queue struct {
 	items    fifo
 	next     int // how many of items have been written over this link
 	numbered int // and how many over any
-	lanes    []*fifo
-	fresh    fifo   // what has come since the peer went away
-	acked    uint64 // the number of the item before items
-	seq      uint64
-
-	control fifo // ahead of everything
 
 	events, owed, bytes int // that wait or are being written, by kind; bytes of all
 	keptBytes           int // of what is written and not acknowledged
+
+	acked   uint64 // the number of the item before items
+	seq     uint64
+	first   [1]queued // room for the usual lone item, without an allocation
+	lanes   []*fifo
+	control fifo // ahead of everything
+	fresh   fifo // what has come since the peer went away
 }
 
 // push puts an item behind all others of its lane.
-func (q *queue) push(m queued) *queued {
+func (q *queue) push(m *queued) *queued {
 	q.seq++
 	m.seq = q.seq
-	q.count(&m, 1)
-	return q.list(m.lane).push(m)
+	q.count(m, 1)
+	if m.lane > 0 {
+		return q.list(m.lane).push(m)
+	}
+	if q.items.s == nil {
+		q.items.s = q.first[:0]
+	}
+	return q.items.push(m)
+}
+
+// place makes room for one more item of the first lane, and returns it: an empty one.
+func (q *queue) place() *queued {
+	if f := &q.items; f.s != nil && len(f.s) == cap(f.s) {
+		return f.push(&queued{})
+	} else if f.s == nil {
+		f.s = q.first[:1]
+	} else {
+		f.s = f.s[:len(f.s)+1]
+	}
+	return &q.items.s[len(q.items.s)-1]
 }
 
 // list is where new items of a lane wait.
@@ -134,6 +153,15 @@ func (q *queue) drop(n int, gone func(*queued)) {
 	q.acked += uint64(n)
 }
 
+// leaves drops the n items that a write has taken, bytes long, where nothing is kept.
+func (q *queue) leaves(n, bytes int) {
+	q.items.skip(n)
+	q.next -= n
+	q.numbered -= n
+	q.acked += uint64(n)
+	q.keptBytes -= bytes
+}
+
 // again makes everything that was written wait again: the link has gone.
 func (q *queue) again(inFlight written) {
 	q.left(inFlight)
@@ -148,7 +176,7 @@ func (q *queue) merge() {
 	for q.fresh.len() > 0 {
 		m := q.fresh.pop()
 		q.count(&m, 1)
-		q.list(m.lane).push(m)
+		q.list(m.lane).push(&m)
 	}
 	q.fresh.reset()
 }
@@ -294,27 +322,25 @@ const maxAnswers = 10000
 // A fifo is a list of items that is used up from its front. The zero value is an
 // empty one. It holds no more than it needs once it is empty.
 type fifo struct {
-	s     []queued
-	head  int
-	first [1]queued // room for the usual lone event, without an allocation
+	s    []queued
+	head int
 }
 
 func (f *fifo) len() int         { return len(f.s) - f.head }
 func (f *fifo) at(i int) *queued { return &f.s[f.head+i] }
 
-func (f *fifo) push(m queued) *queued {
-	if f.s == nil {
-		f.s = f.first[:0]
-	} else if len(f.s) == len(f.first) && cap(f.s) == len(f.first) {
+func (f *fifo) push(m *queued) *queued {
+	if len(f.s) == 1 && cap(f.s) == 1 {
 		run := runs.Get().(*[runLength]queued)
-		f.s = run[:copy(run[:], f.s)]
-		f.first = [1]queued{}
+		n := copy(run[:], f.s)
+		clear(f.s)
+		f.s = run[:n]
 	} else if len(f.s) == cap(f.s) && f.head >= len(f.s)/2 {
 		n := copy(f.s, f.s[f.head:])
 		clear(f.s[n:])
 		f.s, f.head = f.s[:n], 0
 	}
-	f.s = append(f.s, m)
+	f.s = append(f.s, *m)
 	return &f.s[len(f.s)-1]
 }
 
@@ -328,8 +354,16 @@ func (f *fifo) pop() queued {
 	return m
 }
 
+// skip drops the first n.
+func (f *fifo) skip(n int) {
+	clear(f.s[f.head : f.head+n])
+	if f.head += n; f.head == len(f.s) {
+		f.reset()
+	}
+}
+
 func (f *fifo) insert(i int, m queued) {
-	f.push(queued{})
+	f.push(&queued{})
 	tail := f.s[f.head+i:]
 	copy(tail[1:], tail)
 	tail[0] = m

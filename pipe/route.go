@@ -54,7 +54,8 @@ func (s *Session) deliver(i Item, to []*Session) {
 		s.aim = to[:0]
 	}()
 	if i.Shape == ShapeEvent {
-		s.spread(i, s.hub.about(s.appendRecv(make([]byte, 0, len(s.edn)+len(i.Event)+40), i.Event), i.Name, s), to, nil)
+		p := s.hub.about(s.appendRecv(make([]byte, 0, len(s.edn)+len(i.Event)+40), i.Event), i.Name, s)
+		s.spread(i, &p, to, nil)
 		return
 	}
 	if len(to) == 0 {
@@ -151,7 +152,7 @@ func unreachable(t *Session, err error) *Error {
 
 // sendToClient handles [:msg/send-to-client {:to-uid :message}].
 func (s *Session) sendToClient(i Item) {
-	f := s.args.fields(i, ":to-uid", ":message")
+	f := s.l.args.fields(i, ":to-uid", ":message")
 	to, msg := f[0], f[1]
 	uid, err := Unquote(to)
 	if to == nil || msg == nil || err != nil {
@@ -171,7 +172,8 @@ func (s *Session) sendToClient(i Item) {
 	}
 	b := append(make([]byte, 0, len(s.uid)+len(msg)+48), "[:msg/receive {:from-uid "...)
 	b = append(append(AppendString(b, s.uid), " :message "...), msg...)
-	s.sendAll(i, h.about(append(b, "}]"...), i.Name, s), targets)
+	p := h.about(append(b, "}]"...), i.Name, s)
+	s.sendAll(i, &p, targets)
 }
 
 // sendAll sends one packet to many. A call's reply says how it went; a plain

@@ -32,7 +32,7 @@ type Session struct {
 	handling sync.Mutex // held while a message is handled; guards what follows
 	departed bool       // is no peer any more
 	bye      *Reason    // the peer has said that it goes for good
-	args     args       // the data of the event at hand
+	latest   string     // the name of the latest event: most come again
 	aim      []*Session // who an event goes to
 	scratch  []byte     // an unpacked message
 	warned   bool       // see deaf
@@ -171,7 +171,7 @@ func (s *Session) message(m Message) error {
 		}
 		data = s.scratch
 	}
-	item, err := split(data, f.Limits(), &s.args)
+	item, err := split(data, f.Limits(), &s.l.args)
 	if err != nil {
 		s.spoilt(raw, item.Call, asError(err))
 		return nil

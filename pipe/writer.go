@@ -19,8 +19,8 @@ const (
 // held more than one. See leave.
 type window struct {
 	last   int       // items of the last message that was written
-	at     time.Time // when that was
 	urgent bool      // something waits that leaves at once
+	at     time.Time // when the last was written
 	alarm  alarm
 }
 
@@ -160,9 +160,14 @@ func (o *outbox) wrote(l *link, err error) bool {
 	o.q.left(w)
 	if !o.keep {
 		o.delivered += uint64(w.items)
-		o.q.drop(w.items, o.release)
+		o.q.leaves(w.items, w.bytes)
+		if o.counted {
+			o.hub.Give(w.bytes)
+		}
 	}
-	o.hub.Give(w.control)
+	if w.control > 0 {
+		o.hub.Give(w.control)
+	}
 	if w.pings > 0 {
 		l.probe.written()
 	}
@@ -206,18 +211,42 @@ func (o *outbox) compose(l *link, d *draft) {
 	if o.paused {
 		return
 	}
-	c := composer{o: o, d: d, w: w, f: &o.hub.settings.Load().Flow, bundle: o.bundles(), packer: o.speaks(), bytes: size}
+	if !o.keep && !o.credit.on && len(o.q.lanes) == 0 && !o.bundles() {
+		o.q.plain(d, w, size)
+		if o.q.unwritten() == 0 {
+			o.window.urgent = false
+		}
+		return
+	}
+	c := composer{o: o, d: d, w: w, bundle: o.bundles(), bytes: size}
 	c.lane(0, writeBytes)
 	if len(o.q.lanes) > 0 && o.q.next == o.q.numbered {
 		for i := range o.q.lanes {
-			c.lane(uint8(i+1), c.f.MaxFrameSize)
+			c.lane(uint8(i+1), o.hub.settings.Load().Flow.MaxFrameSize)
 		}
 	}
-	if c.items > 0 && o.bundles() {
+	if c.items > 0 && c.bundle {
 		o.window.last, o.window.at = c.last, time.Now()
 	}
 	if o.q.unwritten() == 0 {
 		o.window.urgent = false
+	}
+}
+
+// plain is compose for the many peers that ask for none of the flow's services: what
+// waits leaves as it is. size is what has been taken already.
+func (q *queue) plain(d *draft, w *written, size int) {
+	for taken := 0; q.next < q.items.len() && len(d.batch) < writeItems; taken++ {
+		m := q.items.at(q.next)
+		size += len(m.Data)
+		if taken > 0 && size > writeBytes {
+			break
+		}
+		q.next++
+		q.numbered++
+		q.keptBytes += len(m.Data)
+		w.add(m)
+		d.batch = append(d.batch, m.Message)
 	}
 }
 
@@ -226,8 +255,6 @@ type composer struct {
 	o      *outbox
 	d      *draft
 	w      *written
-	f      *Flow
-	packer Packer
 	bundle bool
 	bytes  int // in all
 	items  int
@@ -248,7 +275,7 @@ func (c *composer) lane(lane uint8, most int) {
 		if lane == 0 {
 			at = o.q.next
 		}
-		if at >= list.len() || o.unackedFull() {
+		if at >= list.len() || o.keep && o.unackedFull() {
 			break
 		}
 		m := list.at(at)
@@ -272,7 +299,7 @@ func (c *composer) add(m Message) {
 		c.items, c.last = c.items+1, 1
 		return
 	}
-	if len(c.d.parts) > 0 && (len(c.d.parts) >= c.f.EventBufferSize || c.group+len(m.Data)+1+bundleSpace > c.f.MaxFrameSize) {
+	if f := &c.o.hub.settings.Load().Flow; len(c.d.parts) > 0 && (len(c.d.parts) >= f.EventBufferSize || c.group+len(m.Data)+1+bundleSpace > f.MaxFrameSize) {
 		c.end()
 	}
 	c.d.parts = append(c.d.parts, m.Data)
@@ -294,7 +321,7 @@ func (c *composer) end() {
 		d.batch = append(d.batch, Message{Data: d.parts[0], Text: c.text})
 	default:
 		from := len(d.buf)
-		d.buf = c.packer.Join(d.buf, d.parts)
+		d.buf = c.o.speaks().Join(d.buf, d.parts)
 		d.batch = append(d.batch, Message{Data: d.buf[from:len(d.buf):len(d.buf)], Text: c.text})
 	}
 	c.last = len(d.parts)
