@@ -61,7 +61,9 @@ func (l *link) run(begun func()) error {
 	if h.life.closed() { // perhaps too late for Shutdown to have seen it
 		s.shut(Reason{CloseShutdown, "shutdown"})
 	}
+	s.handling.Lock() // the end of the sidecar may come at any time
 	err := s.begin()
+	s.handling.Unlock()
 	if begun != nil {
 		begun()
 	}
@@ -116,11 +118,9 @@ func (l *link) unreadable(err error) error {
 		return errReplaced
 	}
 	l.stamp()
-	s.count(nil)
-	if l.early(1) {
-		return nil
+	if !l.early(1) {
+		s.spoilt(nil, nil, bad)
 	}
-	s.refuse(nil, bad)
 	return nil
 }
 
@@ -155,7 +155,7 @@ func (l *link) early(n int) bool {
 // end is the end of the Conn: that of the session, too, unless the peer may come back.
 func (l *link) end(err error) {
 	h, s := l.hub, l.s
-	h.clock.stop(&l.probe.alarm)
+	l.probe.end(h)
 	h.clock.stop(&l.patience)
 	if errors.Is(err, io.EOF) {
 		err = nil

@@ -24,7 +24,7 @@ type Session struct {
 	greeted  bool
 	clientID string
 	role     Role
-	hello    Hello // of the latest link
+	hello    Hello // of the first link
 	cred     credential
 	diskCred bool   // cred is as the Store has it
 	token    string // the session's id; never logged
@@ -50,6 +50,7 @@ type Session struct {
 	awaySince time.Time // zero while there is a link; guarded by mu
 	awayFor   Reason
 	isAway    bool // and counted as such
+	awayUntil time.Time
 
 	announce sync.Mutex // guards told and gone, and keeps open before recv before close
 	told     *Session   // the handler that has been told of this peer
@@ -213,7 +214,7 @@ func (s *Session) message(m Message) error {
 // cannot be resumed any more.
 func (s *Session) spoilt(raw, cb []byte, e *Error) {
 	s.count(nil)
-	if e.Bundle || beginsBundle(raw) {
+	if e.Bundle || BeginsBundle(raw) {
 		s.lostCount()
 	}
 	s.refuse(cb, e)
@@ -226,12 +227,21 @@ func (s *Session) lostCount() {
 	}
 }
 
-// beginsBundle reports whether a message that cannot be read begins as a bundle.
-func beginsBundle(raw []byte) bool {
+// BeginsBundle reports whether a message that cannot be read, EDN or JSON, begins as a
+// bundle: then nobody knows how many items it had.
+func BeginsBundle(raw []byte) bool {
 	raw = bytes.TrimLeft(raw, " \t\r\n,\ufeff")
 	rest, vector := bytes.CutPrefix(raw, []byte("["))
 	rest = bytes.TrimLeft(rest, " \t\r\n,")
-	return vector && (bytes.HasPrefix(rest, []byte(":batch/events")) || bytes.HasPrefix(rest, []byte(`"batch/events"`)))
+	if !vector {
+		return false
+	}
+	for _, name := range []string{":batch/events", `"batch/events"`, `"batch\/events"`} {
+		if bytes.HasPrefix(rest, []byte(name)) {
+			return true
+		}
+	}
+	return false
 }
 
 // refuse tells this peer that something it sent cannot be done: as the reply
@@ -374,8 +384,10 @@ func (s *Session) item(i Item) {
 	case "chsk/close":
 		if _, says := field(i, ":code"); says && i.Call == nil {
 			s.goodbye(i)
-			return
+		} else {
+			s.ownerEvent(i)
 		}
+		return
 	case "sente-lite/error":
 		s.got()
 		h.Stats.PeerErrors.Add(1)
