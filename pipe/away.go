@@ -409,8 +409,8 @@ func (s *Session) missed(seen uint64) (uint64, bool) {
 	return high - min(seen, high), true
 }
 
-// takeOver closes the link that there is and puts l in its place, with what the peer
-// has not seen waiting to be written. Or it says why not. The handling is held.
+// takeOver closes the link that there is and makes way for l, with what the peer has not
+// seen waiting to be written: see resumed. Or it says why not. The handling is held.
 func (s *Session) takeOver(l *link, hello Hello) (why string) {
 	s.mu.Lock()
 	switch {
@@ -443,8 +443,7 @@ func (s *Session) takeOver(l *link, hello Hello) (why string) {
 		s.q.numbered = n
 	}
 	s.ackedTo(hello.Seen)
-	s.q.merge()
-	s.freshSize, s.stored = 0, false
+	s.stored = false
 	return ""
 }
 

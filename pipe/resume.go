@@ -32,12 +32,16 @@ func (s *Session) resumed(old *Session, hello Hello, packer Packer) error {
 	old.token = hello.Session // one that comes from the Store has none yet
 	var fl flusher
 	old.mu.Lock()
+	old.l = l
+	old.q.merge() // and what comes from now on is behind it
+	old.freshSize = 0
 	if r, shut := old.isShut(); shut { // it was closed while it had no link
-		old.l = l
 		old.mu.Unlock()
 		return Closed{Reason: r}
+	} else if old.lost > 0 { // the peer will hear of that when it comes again
+		old.mu.Unlock()
+		return Closed{Reason: Reason{CloseLost, "too much came at this moment"}}
 	}
-	old.l = l
 	old.terms(l, hello)
 	out := outcome{s: old}
 	from := old.speaks()

@@ -230,18 +230,40 @@ func (s *Session) lostCount() {
 // BeginsBundle reports whether a message that cannot be read, EDN or JSON, begins as a
 // bundle: then nobody knows how many items it had.
 func BeginsBundle(raw []byte) bool {
-	raw = bytes.TrimLeft(raw, " \t\r\n,\ufeff")
-	rest, vector := bytes.CutPrefix(raw, []byte("["))
-	rest = bytes.TrimLeft(rest, " \t\r\n,")
+	rest, vector := bytes.CutPrefix(cutBlanks(raw), []byte("["))
 	if !vector {
 		return false
 	}
+	rest = cutBlanks(rest)
 	for _, name := range []string{":batch/events", `"batch/events"`, `"batch\/events"`} {
 		if bytes.HasPrefix(rest, []byte(name)) {
 			return true
 		}
 	}
 	return false
+}
+
+// cutBlanks cuts off what stands before a value: white space, comments and discards.
+func cutBlanks(b []byte) []byte {
+	for {
+		b = bytes.TrimLeft(b, " \t\r\n\v\f,\ufeff")
+		switch {
+		case bytes.HasPrefix(b, []byte(";")):
+			n := bytes.IndexByte(b, '\n')
+			if n < 0 {
+				return nil
+			}
+			b = b[n:]
+		case bytes.HasPrefix(b, []byte("#_")):
+			_, end, err := Scan(b[2:], Limits{})
+			if err != nil {
+				return nil
+			}
+			b = b[2+end:]
+		default:
+			return b
+		}
+	}
 }
 
 // refuse tells this peer that something it sent cannot be done: as the reply

@@ -46,7 +46,7 @@ func (t *text) find(in *inbuf, atEOF bool) (pipe.Message, error) {
 		t.over = true
 		return pipe.Message{}, tooLarge("value", len(b), t.lim.OrDefault().Bytes)
 	case err != io.ErrUnexpectedEOF:
-		return pipe.Message{}, t.unreadable(in, start, err)
+		return pipe.Message{}, t.unreadable(in, err)
 	}
 	switch {
 	case !atEOF:
@@ -57,9 +57,8 @@ func (t *text) find(in *inbuf, atEOF bool) (pipe.Message, error) {
 	return pipe.Message{}, err
 }
 
-// unreadable says where in the whole stream the trouble is, and passes over it: over a
-// value that begins at start.
-func (t *text) unreadable(in *inbuf, start int, err error) error {
+// unreadable says where in the whole stream the trouble is, and passes over it.
+func (t *text) unreadable(in *inbuf, err error) error {
 	var bad *pipe.SyntaxError
 	if !errors.As(err, &bad) {
 		return err
@@ -75,7 +74,7 @@ func (t *text) unreadable(in *inbuf, start int, err error) error {
 	e := incorrect(code, "line %d, column %d: %s", line, column, bad.Msg)
 	e.Hint = "reading goes on at the next line"
 	e.Data = fmt.Sprintf("{:line %d :column %d}", line, column)
-	e.Bundle = pipe.BeginsBundle(in.unread()[start:])
+	e.Bundle = pipe.BeginsBundle(in.unread())
 	t.toNextLine(in, bad.Offset)
 	return e
 }
