@@ -106,7 +106,7 @@ func chaosCuts(t *testing.T, h *pipe.Hub, n cuts, wire string) func(*pipetest.Cl
 	switch wire {
 	case "unix":
 		dir := t.TempDir()
-		target, at = "unix:"+filepath.Join(dir, "s", "x.sock"), "unix:"+filepath.Join(dir, "p", "x.sock")
+		target, at = "unix:"+filepath.Join(dir, "s", "x.sock"), "unix:"+filepath.Join(dir, "x.sock")
 	case "tcp":
 		target, at = "tcp://127.0.0.1:0", "tcp://127.0.0.1:0"
 	case "ws":

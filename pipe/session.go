@@ -112,24 +112,24 @@ func (s *Session) finishLocked(r Reason, w why) {
 	h.clock.stop(&s.ackAlarm)
 	h.clock.stop(&s.expiry)
 	h.clock.stop(&s.ackLate)
+	if s.keep && w != "" { // first: whoever looks for the session finds it here or there
+		reason := "expired"
+		if s.uncounted {
+			reason = "uncounted"
+		}
+		s.mu.Lock()
+		highest := s.q.highest() + s.lost + uint64(s.spilled)
+		s.mu.Unlock()
+		h.past.note(s.key, gone{s.uid, s.cred, highest, reason})
+	}
 	h.unregister(s)
 	h.calls.left(s, &fl)
 	s.tellClose(r, &fl)
-	s.mu.Lock()
-	highest := s.q.highest() + s.lost + uint64(s.spilled)
-	s.mu.Unlock()
 	undelivered := s.outbox.end(w)
 	h.ledger.close(s.uid, books{s.accepted, s.delivered, s.undelivered})
 	if undelivered > 0 && w != "" {
 		h.Stats.Undelivered.Add(uint64(undelivered))
 		h.log.Warn("events were not delivered", "uid", s.uid, "count", undelivered, "code", r.Code)
-	}
-	if s.keep && w != "" {
-		reason := "expired"
-		if s.uncounted {
-			reason = "uncounted"
-		}
-		h.past.note(s.key, gone{s.uid, s.cred, highest, reason})
 	}
 	if store := h.store(); store != nil && (s.keep || s.spill != nil) && w != "" {
 		store.End(s.key)

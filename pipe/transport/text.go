@@ -35,7 +35,14 @@ func (t *text) find(in *inbuf, atEOF bool) (pipe.Message, error) {
 		t.toNextLine(in, 0)
 	}
 	b := in.unread()
-	start, end, err := t.scan.Feed(b, atEOF)
+	start, end, err := t.scan.Feed(b, false)
+	if atEOF && err == io.ErrUnexpectedEOF {
+		var bad *pipe.SyntaxError
+		// What is wrong only because it ends here was torn, and is no message.
+		if s, e, last := t.scan.Feed(b, true); !errors.As(last, &bad) || errors.Is(last, pipe.ErrTooLarge) {
+			start, end, err = s, e, last
+		}
+	}
 	switch {
 	case err == nil:
 		t.consume(in, end)
