@@ -359,6 +359,7 @@ type outcome struct {
 	reason string   // why not
 	missed uint64
 	known  bool // missed is
+	stale  bool // a later link of the peer was here before this one
 }
 
 // sessionKey is what a session is known by: its id is kept nowhere else than in the
@@ -387,6 +388,13 @@ func (l *link) resume(hello Hello, cred credential) outcome {
 		s.handling.Unlock()
 		return h.past.find(key, cred, hello.Seen)
 	}
+	if l.number < s.latest {
+		// The peer has given this link up: its hello has taken longer than that of the
+		// next, and knows less.
+		s.handling.Unlock()
+		return outcome{stale: true}
+	}
+	s.latest = l.number
 	if why := s.takeOver(l, hello); why != "" {
 		missed, known := s.missed(hello.Seen)
 		reason := Reason{CloseReplaced, "replaced by a new session of the same client"}

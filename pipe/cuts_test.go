@@ -206,6 +206,7 @@ func (n cuts) run(t *testing.T, how cutting) {
 	}
 	<-handled
 	for _, c := range clients {
+		c.finished.Store(true)
 		c.Close()
 	}
 	hd.conn.Close(pipe.Reason{Code: pipe.CloseNormal})
@@ -375,13 +376,15 @@ type cutsClient struct {
 	n    cuts
 	name string
 
-	mu              sync.Mutex
-	changed         sync.Cond
-	up, down        int
-	asks, answered  int
-	said            int // the last that the channel has said
-	ended, disorder string
-	asked           int
+	mu             sync.Mutex
+	changed        sync.Cond
+	up, down       int
+	asks, answered int
+	said           int // the last that the channel has said
+	ended          string
+	asked          int
+	gone           bool // it has ended, and should not have
+	finished       atomic.Bool
 }
 
 func newCutsClient(t *testing.T, n cuts, i uint64) *cutsClient {
@@ -446,10 +449,23 @@ func (c *cutsClient) handle(i pipe.Item, b []byte) {
 func (c *cutsClient) talk() {
 	c.Send(`[:sente-lite/subscribe {:channel-id "c"}]`)
 	c.Start()
+	go func() {
+		if err := c.End(); err != nil && !c.finished.Load() {
+			c.t.Errorf("%s has ended: %v", c.name, err)
+			c.mu.Lock()
+			c.gone = true
+			c.changed.Broadcast()
+			c.mu.Unlock()
+		}
+	}()
 	for {
 		c.mu.Lock()
-		for c.up-c.down >= upWindow {
+		for c.up-c.down >= upWindow && !c.gone {
 			c.changed.Wait()
+		}
+		if c.gone {
+			c.mu.Unlock()
+			return
 		}
 		links, _ := c.Links()
 		if links > c.n.each {
@@ -468,8 +484,11 @@ func (c *cutsClient) talk() {
 	c.Send(`[[:up/end [0]] "end"]`)
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	for c.ended == "" || c.down < c.up || c.answered < c.asks {
+	for !c.gone && (c.ended == "" || c.down < c.up || c.answered < c.asks) {
 		c.changed.Wait()
+	}
+	if c.gone {
+		return
 	}
 	if want := fmt.Sprintf("[%d %d]", c.up, c.asked); c.ended != want {
 		c.t.Errorf("%s: the handler has got %s; %s were sent", c.name, c.ended, want)

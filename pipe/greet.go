@@ -211,6 +211,10 @@ func (s *Session) greet(hello Hello) error {
 		if out = s.l.resume(hello, s.credential()); out.s != nil {
 			return s.resumed(out.s, hello, packer)
 		}
+		if out.stale {
+			s.shut(Reason{CloseReplaced, "a later link has resumed this session"})
+			return nil
+		}
 	} else if hello.Session != "" {
 		out.reason = "unknown"
 	}

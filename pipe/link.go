@@ -10,10 +10,11 @@ import (
 // A link is a Conn in the service of a Session: that may have one link after the
 // other, and none for a while. One goroutine reads it, and handles what comes in.
 type link struct {
-	hub  *Hub
-	conn Conn
-	info ConnInfo
-	s    *Session // of the reading goroutine: a new one, until its hello has named another
+	hub    *Hub
+	conn   Conn
+	info   ConnInfo
+	number uint64   // rises with each link of the hub
+	s      *Session // of the reading goroutine: a new one, until its hello has named another
 
 	bundle bool // the other side takes bundles; set before it is written to
 
@@ -37,6 +38,7 @@ type link struct {
 func newLink(h *Hub, c Conn) *link {
 	l := &link{hub: h, conn: c, info: c.Info()}
 	l.s = newSession(h, l)
+	l.number = l.s.number
 	return l
 }
 

@@ -40,6 +40,7 @@ type Session struct {
 	allow    allowance
 
 	// Of recovery.
+	latest    uint64        // the number of the latest link
 	received  atomic.Uint64 // items of this session, from 1
 	ackedIn   uint64        // of them, what the peer knows of
 	noted     uint64        // and the Store
@@ -70,6 +71,7 @@ func newSession(h *Hub, l *link) *Session {
 		info:   l.info,
 		since:  now(),
 	}
+	s.latest = s.number
 	s.speak(EDN)
 	s.onShut = func() {
 		r, _ := s.isShut()
