@@ -50,10 +50,17 @@ func (s *Session) goAway(r Reason) {
 	s.hub.log.Debug("peer away", "uid", s.uid, "code", r.Code)
 	s.detach()
 	s.hub.clock.stop(&s.ackAlarm)
+	s.expires(s.hub.settings.Load().Flow.Recovery.Window)
+}
+
+// expires ends the session after a while, unless its peer is back by then. The handling
+// is held.
+func (s *Session) expires(after time.Duration) {
+	s.awayUntil = time.Now().Add(after)
 	if s.expiry.ring == nil {
-		s.expiry.ring = func() { s.hub.goroutine(s.expire) }
+		s.expiry.ring = func() { s.hub.goroutine(s.lapsed) }
 	}
-	s.hub.clock.set(&s.expiry, s.hub.settings.Load().Flow.Recovery.Window)
+	s.hub.clock.set(&s.expiry, after)
 }
 
 // countAway notes that a client is away (1) or no more (-1). The handling is held.
@@ -100,18 +107,45 @@ func (o *outbox) detach() {
 	o.l.flight = written{}
 	o.l = nil
 	o.dirty = false
-	o.window = window{alarm: o.window.alarm}
+	o.window.last, o.window.at, o.window.urgent = 0, time.Time{}, false // its alarm is the clock's
+	o.waitsForAck, o.late = false, false
 	o.hub.clock.stop(&o.ackLate)
-	o.late = false
+	o.admitAway()
+}
+
+// admitAway lets what waits for room wait with what comes now that the peer is away: so
+// nothing overtakes it. The lock is held, and let go meanwhile.
+func (o *outbox) admitAway() {
+	for len(o.blocked) > 0 && o.l == nil && !o.ended {
+		b := o.blocked[0]
+		o.blocked = o.blocked[1:]
+		o.hub.clock.stop(&b.alarm)
+		if o.counted {
+			o.hub.held.Add(int64(len(b.m.Data)))
+		}
+		o.keepFresh(&b.m, nil)
+		size := o.q.events + o.q.fresh.len()
+		o.mu.Unlock()
+		b.w.settle(StatusOK, size)
+		o.mu.Lock()
+	}
 }
 
 // expire ends a session whose peer has not come back.
 func (s *Session) expire() {
 	s.handling.Lock()
-	back := s.l != nil || s.departed
-	s.handling.Unlock()
-	if !back {
-		s.finish(s.awayFor, whyExpired)
+	defer s.handling.Unlock()
+	if s.l == nil {
+		s.finishLocked(s.awayFor, whyExpired)
+	}
+}
+
+// lapsed is expire for the alarm, which may be that of an earlier time away.
+func (s *Session) lapsed() {
+	s.handling.Lock()
+	defer s.handling.Unlock()
+	if s.l == nil && !time.Now().Before(s.awayUntil) {
+		s.finishLocked(s.awayFor, whyExpired)
 	}
 }
 
@@ -119,7 +153,7 @@ func (s *Session) expire() {
 func (o *outbox) keepAway(m *queued, p *packet) (Status, error) {
 	f := &o.hub.settings.Load().Flow
 	full := o.q.fresh.len() >= max(0, f.Recovery.MaxMsgs)
-	if (full || o.spilled > 0) && m.kind == kindEvent && f.policy(m.name) == FullQueue && o.hub.store() != nil {
+	if o.spilled > 0 || full && m.kind == kindEvent && f.policy(m.name) == FullQueue && o.hub.store() != nil {
 		if err := o.spillOver(m, p); err == nil {
 			return StatusOK, nil
 		}
@@ -128,10 +162,18 @@ func (o *outbox) keepAway(m *queued, p *packet) (Status, error) {
 		return "", errBusy
 	}
 	m.at = now()
+	o.keepFresh(m, p.edn)
+	return StatusOK, nil
+}
+
+// keepFresh puts an item, whose bytes have been taken, behind what has come since the peer
+// went away. edn is its text, nil for that of its message. The lock is held.
+func (o *outbox) keepFresh(m *queued, edn []byte) {
+	f := &o.hub.settings.Load().Flow
 	o.accepted++
 	o.q.seq++
 	m.seq = o.q.seq
-	o.keepNote(o.q.fresh.push(m), p.edn)
+	o.noteKept(o.q.fresh.push(m), edn)
 	o.freshSize += len(m.Data)
 	for o.q.fresh.len() > max(0, f.Recovery.MaxMsgs) || o.freshSize > f.MaxBufferBytes {
 		old := o.q.fresh.pop()
@@ -139,7 +181,6 @@ func (o *outbox) keepAway(m *queued, p *packet) (Status, error) {
 		o.lost++
 		o.lose(&old, whyOverwritten)
 	}
-	return StatusOK, nil
 }
 
 // unackedFull reports whether nothing new is to be written until the peer has
@@ -154,15 +195,9 @@ func (o *outbox) unackedFull() bool {
 	}
 	if !o.late {
 		if !o.waitsForAck {
-			o.waitsForAck = true
-			o.ackLate.ring = func() {
-				o.mu.Lock()
-				defer o.mu.Unlock()
-				o.waitsForAck = false
-				if o.l != nil && o.keepsAll() {
-					o.late = true
-					o.write()
-				}
+			o.waitsForAck, o.ackBy = true, time.Now().Add(ackPatience)
+			if o.ackLate.ring == nil {
+				o.ackLate.ring = o.ackOverdue
 			}
 			o.hub.clock.set(&o.ackLate, ackPatience)
 		}
@@ -178,7 +213,20 @@ func (o *outbox) unackedFull() bool {
 // is held.
 func (o *outbox) keepsAll() bool {
 	f := &o.hub.settings.Load().Flow
-	return o.q.next > 0 && (o.q.next >= f.MaxBufferSize || o.q.keptBytes >= f.MaxBufferBytes)
+	// Fewer than twice what is acknowledged at once would have to wait a second each time.
+	most := max(f.MaxBufferSize, 2*ackItems)
+	return o.q.next > 0 && (o.q.next >= most || o.q.keptBytes >= f.MaxBufferBytes)
+}
+
+// ackOverdue goes on without an acknowledgement, if none has come for as long as that.
+func (o *outbox) ackOverdue() {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if !o.waitsForAck || o.l == nil || time.Now().Before(o.ackBy) {
+		return
+	}
+	o.waitsForAck, o.late = false, true
+	o.write()
 }
 
 // acknowledged handles [:sente-lite/ack n].
@@ -201,7 +249,6 @@ func (s *Session) acknowledged(i Item) {
 		return
 	}
 	s.ackedTo(n)
-	s.late = false
 	if s.q.unwritten() > 0 {
 		s.mark(s.fl())
 	}
@@ -214,6 +261,11 @@ func (s *Session) acknowledged(i Item) {
 func (o *outbox) ackedTo(n uint64) {
 	if n <= o.q.acked {
 		return
+	}
+	o.late = false
+	if o.waitsForAck { // they do come: the next wait is a new one
+		o.waitsForAck = false
+		o.hub.clock.stop(&o.ackLate)
 	}
 	store := o.hub.store()
 	var seqs []uint64
@@ -265,7 +317,7 @@ func (s *Session) oweAck() {
 func (s *Session) ack(fl *flusher) {
 	n := s.received.Load()
 	s.ackDue = false
-	if n == s.ackedIn || s.l == nil || s.uncounted {
+	if !s.keep || n == s.ackedIn || s.l == nil || s.uncounted {
 		return
 	}
 	s.ackedIn = n
@@ -310,6 +362,7 @@ type outcome struct {
 	reason string   // why not
 	missed uint64
 	known  bool // missed is
+	stale  bool // a later link of the peer was here before this one
 }
 
 // sessionKey is what a session is known by: its id is kept nowhere else than in the
@@ -331,10 +384,20 @@ func (l *link) resume(hello Hello, cred credential) outcome {
 		return outcome{reason: "credentials"}
 	}
 	s.handling.Lock()
+	if r, shut := s.isShut(); shut { // by us, a moment ago
+		s.finishLocked(r, whyOf(r))
+	}
 	if s.departed {
 		s.handling.Unlock()
 		return h.past.find(key, cred, hello.Seen)
 	}
+	if l.number < s.newest {
+		// The peer has given this link up: its hello has taken longer than that of the
+		// next, and knows less.
+		s.handling.Unlock()
+		return outcome{stale: true}
+	}
+	s.newest = l.number
 	if why := s.takeOver(l, hello); why != "" {
 		missed, known := s.missed(hello.Seen)
 		reason := Reason{CloseReplaced, "replaced by a new session of the same client"}
@@ -357,8 +420,8 @@ func (s *Session) missed(seen uint64) (uint64, bool) {
 	return high - min(seen, high), true
 }
 
-// takeOver closes the link that there is and puts l in its place, with what the peer
-// has not seen waiting to be written. Or it says why not. The handling is held.
+// takeOver closes the link that there is and makes way for l, with what the peer has not
+// seen waiting to be written: see resumed. Or it says why not. The handling is held.
 func (s *Session) takeOver(l *link, hello Hello) (why string) {
 	s.mu.Lock()
 	switch {
@@ -377,7 +440,7 @@ func (s *Session) takeOver(l *link, hello Hello) (why string) {
 	}
 	if old := s.l; old != nil {
 		s.detach()
-		s.hub.clock.stop(&old.probe.alarm)
+		old.probe.end(s.hub)
 		s.hub.goroutine(func() { old.conn.Close(Reason{CloseReplaced, "another link has resumed this session"}) })
 	}
 	s.hub.clock.stop(&s.expiry)
@@ -391,8 +454,7 @@ func (s *Session) takeOver(l *link, hello Hello) (why string) {
 		s.q.numbered = n
 	}
 	s.ackedTo(hello.Seen)
-	s.q.merge()
-	s.freshSize, s.stored = 0, false
+	s.stored = false
 	return ""
 }
 

@@ -83,9 +83,19 @@ func (s *Session) first(i Item) (done bool, err error) {
 		}
 		hello.Auth, hello.Handler = auth, handler
 	}
+	l := s.l
 	err = s.greet(hello)
-	if i.Call != nil && s.greeted {
+	if i.Call == nil {
+		return true, err
+	}
+	if s.greeted {
 		s.answer(i.Call, []byte("true"))
+	} else if own := l.s; own != s { // it has resumed another
+		own.handling.Lock()
+		if own.l == l {
+			own.answer(i.Call, []byte("true"))
+		}
+		own.handling.Unlock()
 	}
 	return true, err
 }
@@ -192,10 +202,18 @@ func (s *Session) greet(hello Hello) error {
 		s.shut(reason)
 		return bad
 	}
+	if hello.Recover && !s.settled() {
+		s.shut(Reason{CloseOverloaded, "you do not read what your hellos are answered"})
+		return nil
+	}
 	var out outcome
 	if hello.Session != "" && hello.Recover && s.mayRecover() {
 		if out = s.l.resume(hello, s.credential()); out.s != nil {
 			return s.resumed(out.s, hello, packer)
+		}
+		if out.stale {
+			s.shut(Reason{CloseReplaced, "a later link has resumed this session"})
+			return nil
 		}
 	} else if hello.Session != "" {
 		out.reason = "unknown"
@@ -296,6 +314,7 @@ func (s *Session) identify(hello Hello, again string) {
 	}
 	s.setNames(again, id)
 	s.mu.Lock()
+	s.q.acked = 0            // what was said before the greeting has no number
 	if s.role == RoleOwner { // what it has been told so far no longer counts
 		s.counted = false
 		s.hub.Give(s.q.bytes)

@@ -12,11 +12,18 @@ type probe struct {
 	pinged atomic.Int64 // when the last unanswered ping was written, µs; 0 none, -1 not yet written
 	asked  atomic.Int64 // when it was queued, µs
 	rtt    atomic.Int64 // of the last ping, µs; 0 unknown
+	over   atomic.Bool  // the link has gone
 }
 
 func (p *probe) start(l *link) {
 	p.ring = func() { p.look(l) }
 	l.hub.clock.set(&p.alarm, l.hub.settings.Load().Flow.KeepAlive)
+}
+
+// end looks no more.
+func (p *probe) end(h *Hub) {
+	p.over.Store(true)
+	h.clock.stop(&p.alarm)
 }
 
 // look runs when a peer may have been silent for long enough.
@@ -46,6 +53,9 @@ func (p *probe) look(l *link) {
 		again = min(f.KeepAlive, f.PingTimeout)
 	}
 	l.hub.clock.set(&p.alarm, again)
+	if p.over.Load() { // since it rang
+		l.hub.clock.stop(&p.alarm)
+	}
 }
 
 const pingName = "chsk/ws-ping"

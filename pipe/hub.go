@@ -159,13 +159,15 @@ func (h *Hub) Serve(ctx context.Context, l Listener) error {
 // Attach runs a Session on c in a goroutine of the hub's. It reports false, and
 // leaves c alone, once the hub is shutting down.
 func (h *Hub) Attach(c Conn) bool {
-	return h.life.run(func() { h.Run(c) }, true)
+	l := newLink(h, c) // now: links are numbered in the order of their coming
+	return h.life.run(func() { l.run(nil) }, true)
 }
 
 // Serves is Attach for who wants to know why the session ended: nil after a
 // clean end.
 func (h *Hub) Serves(c Conn, ended func(error)) bool {
-	return h.life.run(func() { ended(h.Run(c)) }, true)
+	l := newLink(h, c)
+	return h.life.run(func() { ended(l.run(nil)) }, true)
 }
 
 // Join is Attach for a Conn whose other side is Present: once it has returned,

@@ -110,8 +110,7 @@ func (h *Hub) restore(store Store, st StoredSession) {
 	s.awaySince = time.Now()
 	s.countAway(1)
 	s.awayFor = Reason{CloseLost, "the sidecar was started again"}
-	s.expiry.ring = func() { h.goroutine(s.expire) }
-	h.clock.set(&s.expiry, window)
+	s.expires(window)
 }
 
 // skipNumber sees to it that nobody gets a uid of our making that is a restored peer's.

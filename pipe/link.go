@@ -11,7 +11,8 @@ import (
 // other, and none for a while. One goroutine reads it, and handles what comes in.
 type link struct {
 	conn   Conn
-	bundle bool // the other side takes bundles; set before it is written to
+	number uint64 // rises with each link of the hub
+	bundle bool   // the other side takes bundles; set before it is written to
 
 	// Of the outbox, and guarded by its lock.
 	writing bool    // somebody writes, and will take what is put meanwhile
@@ -38,6 +39,7 @@ type link struct {
 func newLink(h *Hub, c Conn) *link {
 	l := &link{hub: h, conn: c, info: c.Info()}
 	l.s = newSession(h, l)
+	l.number = l.s.number
 	return l
 }
 
@@ -62,7 +64,9 @@ func (l *link) run(begun func()) error {
 	if h.life.closed() { // perhaps too late for Shutdown to have seen it
 		s.shut(Reason{CloseShutdown, "shutdown"})
 	}
+	s.handling.Lock() // the end of the sidecar may come at any time
 	err := s.begin()
+	s.handling.Unlock()
 	if begun != nil {
 		begun()
 	}
@@ -117,11 +121,9 @@ func (l *link) unreadable(err error) error {
 		return errReplaced
 	}
 	l.stamp()
-	s.count(nil)
-	if l.early(1) {
-		return nil
+	if !l.early(1) {
+		s.spoilt(nil, nil, bad)
 	}
-	s.refuse(nil, bad)
 	return nil
 }
 
@@ -156,7 +158,7 @@ func (l *link) early(n int) bool {
 // end is the end of the Conn: that of the session, too, unless the peer may come back.
 func (l *link) end(err error) {
 	h, s := l.hub, l.s
-	h.clock.stop(&l.probe.alarm)
+	l.probe.end(h)
 	h.clock.stop(&l.patience)
 	if errors.Is(err, io.EOF) {
 		err = nil

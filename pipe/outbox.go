@@ -72,11 +72,12 @@ type outbox struct {
 	linger  alarm // closes a peer that does not take its last words
 
 	// Of recovery: see away.go.
-	freshSize   int    // bytes of q.fresh
-	lost        uint64 // items that came while the peer was away, and are kept no longer
-	stored      bool   // an earlier process had it; how much that has written is not known
-	waitsForAck bool   // ackLate is set
-	late        bool   // acknowledgements do not come
+	freshSize   int       // bytes of q.fresh
+	lost        uint64    // items that came while the peer was away, and are kept no longer
+	stored      bool      // an earlier process had it; how much that has written is not known
+	waitsForAck bool      // ackLate is set
+	ackBy       time.Time // when it rings
+	late        bool      // acknowledgements do not come
 	ackLate     alarm
 
 	onShut func()       // called, in a goroutine, once we have closed the Conn
@@ -233,12 +234,18 @@ func (o *outbox) accept(m queued) {
 		o.hub.held.Add(int64(len(m.Data)))
 	}
 	o.accepted++
-	last := o.q.push(&m)
-	if o.keep && o.hub.store() != nil {
-		if edn, err := o.speaks().Unpack(nil, last.Data, Limits{}); err == nil {
-			o.keepNote(last, edn)
+	o.noteKept(o.q.push(&m), nil)
+}
+
+// noteKept is keepNote for an item whose text may have to be made again. The lock is held.
+func (o *outbox) noteKept(m *queued, edn []byte) {
+	if edn == nil && o.keep && o.hub.store() != nil {
+		var err error
+		if edn, err = o.speaks().Unpack(nil, m.Data, Limits{}); err != nil {
+			return
 		}
 	}
+	o.keepNote(m, edn)
 }
 
 // ahead queues what goes ahead of everything and is no item. The lock is held.
@@ -475,6 +482,14 @@ func (o *outbox) end(w why) (undelivered int) {
 	o.spilled = 0
 	o.forgetControl()
 	o.q = queue{seq: o.q.seq}
+	if debtors := o.level.debtors; len(debtors) > 0 { // whose credit waited for room here
+		o.level.debtors = nil
+		o.hub.goroutine(func() {
+			for _, s := range debtors {
+				s.forgive()
+			}
+		})
+	}
 	o.admit()
 	o.tellWaiters(true)
 	return undelivered

@@ -253,24 +253,26 @@ func (q *queue) victim(wanted func(*queued) bool) (queued, bool) {
 
 // cut takes out an item that waits, by its seq.
 func (q *queue) cut(seq uint64, gone func(*queued)) {
-	from := func(f *fifo, i int) bool {
+	from := func(f *fifo, i int) int {
 		for ; i < f.len(); i++ {
 			if m := f.at(i); m.seq == seq {
 				out := *m
 				f.remove(i)
 				q.count(&out, -1)
 				gone(&out)
-				return true
+				return i
 			}
 		}
-		return false
+		return -1
 	}
-	if from(&q.items, q.next) {
-		q.numbered = min(q.numbered, q.items.len())
+	if i := from(&q.items, q.next); i >= 0 {
+		if i < q.numbered {
+			q.numbered--
+		}
 		return
 	}
 	for _, l := range q.lanes {
-		if from(l, 0) {
+		if from(l, 0) >= 0 {
 			return
 		}
 	}

@@ -3,6 +3,7 @@ package pipe
 import (
 	"fmt"
 	"strconv"
+	"time"
 )
 
 // ownerQueues handles :sente-lite/queues {:to T}: what waits for each peer, of all
@@ -77,7 +78,11 @@ func (s *Session) appendQueue(b []byte) []byte {
 	}
 	b = fmt.Appendf(b, " :paused? %t :away-ms ", s.paused)
 	if s.l == nil {
-		b = strconv.AppendInt(b, now()-s.awaySince.UnixMilli(), 10)
+		away := int64(0) // it is coming back right now
+		if !s.awaySince.IsZero() {
+			away = time.Since(s.awaySince).Milliseconds()
+		}
+		b = strconv.AppendInt(b, away, 10)
 	} else {
 		b = append(b, "nil"...)
 	}

@@ -177,6 +177,9 @@ func (s *Session) appendPeer(b []byte) []byte {
 	b = strconv.AppendInt(append(b, " :bytes "...), int64(bytes), 10)
 	b = strconv.AppendInt(append(b, " :unacked "...), int64(unacked), 10)
 	b = append(b, "} :rtt-ms "...)
+	if l == nil && away.IsZero() { // it is coming back right now
+		return append(b, "nil :away-ms 0}"...)
+	}
 	if l == nil {
 		b = append(b, "nil :away-ms "...)
 		return append(strconv.AppendInt(b, time.Since(away).Milliseconds(), 10), '}')

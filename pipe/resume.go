@@ -1,5 +1,15 @@
 package pipe
 
+// settled sees to it that nothing that was said before the greeting is left to be written,
+// and reports whether that went: the link may go to another session then, or the numbers
+// begin. The handling is held.
+func (s *Session) settled() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.write()
+	return !s.l.writing && s.q.all() == 0 && s.q.control.len() == 0
+}
+
 // resumed gives the link of a new session to the one that its hello has named: the
 // greeting goes first, then what the peer has not seen, then what has come meanwhile.
 // The handling of the resumed session is held, and let go here.
@@ -19,11 +29,19 @@ func (s *Session) resumed(old *Session, hello Hello, packer Packer) error {
 
 	l.s = old
 	l.lastInput.Store(now())
-	old.hello = hello
 	old.token = hello.Session // one that comes from the Store has none yet
 	var fl flusher
 	old.mu.Lock()
 	old.l = l
+	old.q.merge() // and what comes from now on is behind it
+	old.freshSize = 0
+	if r, shut := old.isShut(); shut { // it was closed while it had no link
+		old.mu.Unlock()
+		return Closed{Reason: r}
+	} else if old.lost > 0 { // the peer will hear of that when it comes again
+		old.mu.Unlock()
+		return Closed{Reason: Reason{CloseLost, "too much came at this moment"}}
+	}
 	old.terms(l, hello)
 	out := outcome{s: old}
 	from := old.speaks()

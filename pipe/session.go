@@ -24,7 +24,7 @@ type Session struct {
 	greeted  bool
 	clientID string
 	role     Role
-	hello    Hello // of the latest link
+	hello    Hello // of the first link
 	cred     credential
 	diskCred bool   // cred is as the Store has it
 	token    string // the session's id; never logged
@@ -40,6 +40,7 @@ type Session struct {
 	allow    allowance
 
 	// Of recovery.
+	newest    uint64        // the number of the latest link
 	received  atomic.Uint64 // items of this session, from 1
 	ackedIn   uint64        // of them, what the peer knows of
 	noted     uint64        // and the Store
@@ -50,6 +51,7 @@ type Session struct {
 	awaySince time.Time // zero while there is a link; guarded by mu
 	awayFor   Reason
 	isAway    bool // and counted as such
+	awayUntil time.Time
 
 	announce sync.Mutex // guards told and gone, and keeps open before recv before close
 	told     *Session   // the handler that has been told of this peer
@@ -69,6 +71,7 @@ func newSession(h *Hub, l *link) *Session {
 		info:   l.info,
 		since:  now(),
 	}
+	s.newest = s.number
 	s.speak(EDN)
 	s.onShut = func() {
 		r, _ := s.isShut()
@@ -111,24 +114,24 @@ func (s *Session) finishLocked(r Reason, w why) {
 	h.clock.stop(&s.ackAlarm)
 	h.clock.stop(&s.expiry)
 	h.clock.stop(&s.ackLate)
+	if s.keep && w != "" { // first: whoever looks for the session finds it here or there
+		reason := "expired"
+		if s.uncounted {
+			reason = "uncounted"
+		}
+		s.mu.Lock()
+		highest := s.q.highest() + s.lost + uint64(s.spilled)
+		s.mu.Unlock()
+		h.past.note(s.key, gone{s.uid, s.cred, highest, reason})
+	}
 	h.unregister(s)
 	h.calls.left(s, &fl)
 	s.tellClose(r, &fl)
-	s.mu.Lock()
-	highest := s.q.highest() + s.lost + uint64(s.spilled)
-	s.mu.Unlock()
 	undelivered := s.outbox.end(w)
 	h.ledger.close(s.uid, books{s.accepted, s.delivered, s.undelivered})
 	if undelivered > 0 && w != "" {
 		h.Stats.Undelivered.Add(uint64(undelivered))
 		h.log.Warn("events were not delivered", "uid", s.uid, "count", undelivered, "code", r.Code)
-	}
-	if s.keep && w != "" {
-		reason := "expired"
-		if s.uncounted {
-			reason = "uncounted"
-		}
-		h.past.note(s.key, gone{s.uid, s.cred, highest, reason})
 	}
 	if store := h.store(); store != nil && (s.keep || s.spill != nil) && w != "" {
 		store.End(s.key)
@@ -213,7 +216,7 @@ func (s *Session) message(m Message) error {
 // cannot be resumed any more.
 func (s *Session) spoilt(raw, cb []byte, e *Error) {
 	s.count(nil)
-	if e.Bundle || beginsBundle(raw) {
+	if e.Bundle || BeginsBundle(raw) {
 		s.lostCount()
 	}
 	s.refuse(cb, e)
@@ -226,12 +229,43 @@ func (s *Session) lostCount() {
 	}
 }
 
-// beginsBundle reports whether a message that cannot be read begins as a bundle.
-func beginsBundle(raw []byte) bool {
-	raw = bytes.TrimLeft(raw, " \t\r\n,\ufeff")
-	rest, vector := bytes.CutPrefix(raw, []byte("["))
-	rest = bytes.TrimLeft(rest, " \t\r\n,")
-	return vector && (bytes.HasPrefix(rest, []byte(":batch/events")) || bytes.HasPrefix(rest, []byte(`"batch/events"`)))
+// BeginsBundle reports whether a message that cannot be read, EDN or JSON, begins as a
+// bundle: then nobody knows how many items it had.
+func BeginsBundle(raw []byte) bool {
+	rest, vector := bytes.CutPrefix(cutBlanks(raw), []byte("["))
+	if !vector {
+		return false
+	}
+	rest = cutBlanks(rest)
+	for _, name := range []string{":batch/events", `"batch/events"`, `"batch\/events"`} {
+		if bytes.HasPrefix(rest, []byte(name)) {
+			return true
+		}
+	}
+	return false
+}
+
+// cutBlanks cuts off what stands before a value: white space, comments and discards.
+func cutBlanks(b []byte) []byte {
+	for {
+		b = bytes.TrimLeft(b, " \t\r\n\v\f,\ufeff")
+		switch {
+		case bytes.HasPrefix(b, []byte(";")):
+			n := bytes.IndexByte(b, '\n')
+			if n < 0 {
+				return nil
+			}
+			b = b[n:]
+		case bytes.HasPrefix(b, []byte("#_")):
+			_, end, err := Scan(b[2:], Limits{})
+			if err != nil {
+				return nil
+			}
+			b = b[2+end:]
+		default:
+			return b
+		}
+	}
 }
 
 // refuse tells this peer that something it sent cannot be done: as the reply
@@ -374,8 +408,10 @@ func (s *Session) item(i Item) {
 	case "chsk/close":
 		if _, says := field(i, ":code"); says && i.Call == nil {
 			s.goodbye(i)
-			return
+		} else {
+			s.ownerEvent(i)
 		}
+		return
 	case "sente-lite/error":
 		s.got()
 		h.Stats.PeerErrors.Add(1)

@@ -278,6 +278,9 @@ func (c *composer) lane(lane uint8, most int) {
 		if at >= list.len() || o.keep && o.unackedFull() {
 			break
 		}
+		if lane == 0 { // what was kept for too long may just have been dropped
+			at = o.q.next
+		}
 		m := list.at(at)
 		n := len(m.Data)
 		if taken > 0 && (taken+n > most || c.bytes+n > writeBytes) || !o.credit.spend(m) {

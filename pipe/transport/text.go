@@ -35,7 +35,14 @@ func (t *text) find(in *inbuf, atEOF bool) (pipe.Message, error) {
 		t.toNextLine(in, 0)
 	}
 	b := in.unread()
-	start, end, err := t.scan.Feed(b, atEOF)
+	start, end, err := t.scan.Feed(b, false)
+	if atEOF && err == io.ErrUnexpectedEOF {
+		var bad *pipe.SyntaxError
+		// What is wrong only because it ends here was torn, and is no message.
+		if s, e, last := t.scan.Feed(b, true); !errors.As(last, &bad) || errors.Is(last, pipe.ErrTooLarge) {
+			start, end, err = s, e, last
+		}
+	}
 	switch {
 	case err == nil:
 		t.consume(in, end)
@@ -74,6 +81,7 @@ func (t *text) unreadable(in *inbuf, err error) error {
 	e := incorrect(code, "line %d, column %d: %s", line, column, bad.Msg)
 	e.Hint = "reading goes on at the next line"
 	e.Data = fmt.Sprintf("{:line %d :column %d}", line, column)
+	e.Bundle = pipe.BeginsBundle(in.unread())
 	t.toNextLine(in, bad.Offset)
 	return e
 }
