@@ -95,7 +95,7 @@ func (o *outbox) keepAway(m *queued, p *packet) (Status, error) {
 	if o.counted && !o.hub.Take(len(m.Data)) {
 		return "", errBusy
 	}
-	m.at = now()
+	m.at = ticks()
 	o.accepted++
 	o.q.seq++
 	m.seq = o.q.seq

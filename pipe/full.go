@@ -37,7 +37,7 @@ func (o *outbox) full(m *queued) bool {
 		return false
 	}
 	old := o.q.oldest()
-	return old != nil && now()-old.at >= f.MaxBufferAge.Milliseconds()
+	return old != nil && ticks()-old.at >= f.MaxBufferAge.Milliseconds()
 }
 
 // overflow decides about an event that has no room. The lock is held. taken reports
@@ -217,7 +217,7 @@ const someLeg = ^uint64(0)
 // stored is the item for a Store. A call that is spilled is no different from an
 // event any more: nobody looks for it on the disk.
 func (m *queued) stored(edn []byte) StoredItem {
-	it := StoredItem{Seq: m.seq, Kind: uint8(m.kind), Lane: m.lane, Name: m.name, At: m.at, EDN: edn}
+	it := StoredItem{Seq: m.seq, Kind: uint8(m.kind), Lane: m.lane, Name: m.name, At: now() - (ticks() - m.at), EDN: edn}
 	if m.free {
 		it.Kind |= storedFree
 	}
@@ -229,7 +229,7 @@ func (m *queued) stored(edn []byte) StoredItem {
 
 // restored is the other half of stored. What cannot be is not.
 func restored(it StoredItem) queued {
-	m := queued{kind: queueKind(it.Kind & 3), lane: it.Lane, free: it.Kind&storedFree != 0, name: it.Name, at: it.At}
+	m := queued{kind: queueKind(it.Kind & 3), lane: it.Lane, free: it.Kind&storedFree != 0, name: it.Name, at: ticks() - max(0, now()-it.At)}
 	if it.Kind&storedCall != 0 {
 		m.leg = someLeg
 	}

@@ -230,3 +230,13 @@ func (h *Hub) Shutdown(ctx context.Context) error {
 
 // now is in milliseconds since 1970, the contract's unit.
 func now() int64 { return time.Now().UnixMilli() }
+
+// ticks is a time in milliseconds that only grows, whatever is done to the machine's
+// clock: ages are differences of it. micros is finer.
+func ticks() int64  { return micros() / 1000 }
+func micros() int64 { return (time.Since(began) + sinceWhen).Microseconds() }
+
+var began = time.Now()
+
+// sinceWhen makes it positive, also where a test's clock begins long ago.
+const sinceWhen = 100 * 365 * 24 * time.Hour

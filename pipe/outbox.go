@@ -144,7 +144,7 @@ func (o *outbox) queue(m *queued, p *packet, w *held, fl *flusher) (Status, erro
 		case o.ended || o.leaving(): // meanwhile
 			return "", errGone
 		case o.full(m) || len(o.blocked) > 0:
-			m.at = now()
+			m.at = ticks()
 			if status, err, taken := o.overflow(m, p, w); taken {
 				return status, err
 			}
@@ -456,13 +456,13 @@ func (o *outbox) forgetControl() {
 // the outbox of. Their messages leave, joined, when the turn ends.
 type flusher struct {
 	list []*outbox
-	at   int64 // ms, when the turn began; 0: it has not
+	at   int64 // ticks, when the turn began; 0: it has not
 }
 
 // now is the time of the turn, near enough for what is queued in it.
 func (f *flusher) now() int64 {
 	if f.at == 0 {
-		f.at = now()
+		f.at = ticks()
 	}
 	return f.at
 }

@@ -12,7 +12,7 @@ type queued struct {
 	key  uint64 // whose place it may take: see FullCoalesce
 	leg  uint64 // of a call: the hub's cb
 	seq  uint64 // rises with each item of a queue
-	at   int64  // ms, when it was queued
+	at   int64  // ticks, when it was queued
 }
 
 // urgent reports whether it leaves at once, with everything before it.

@@ -3,6 +3,7 @@ package pipe
 import (
 	"fmt"
 	"strconv"
+	"time"
 )
 
 // ownerQueues handles :sente-lite/queues {:to T}: what waits for each peer, of all
@@ -61,7 +62,7 @@ func (s *Session) appendQueue(b []byte) []byte {
 	b = append(append(b, '{'), s.edn...)
 	b = fmt.Appendf(b, " :status :%s :queued %d :bytes %d :oldest-ms ", status, size, s.q.bytes+s.freshSize)
 	if old := s.q.oldest(); old != nil {
-		b = strconv.AppendInt(b, max(0, now()-old.at), 10)
+		b = strconv.AppendInt(b, ticks()-old.at, 10)
 	} else {
 		b = append(b, "nil"...)
 	}
@@ -77,7 +78,7 @@ func (s *Session) appendQueue(b []byte) []byte {
 	}
 	b = fmt.Appendf(b, " :paused? %t :away-ms ", s.paused)
 	if s.l == nil {
-		b = strconv.AppendInt(b, now()-s.awaySince.UnixMilli(), 10)
+		b = strconv.AppendInt(b, time.Since(s.awaySince).Milliseconds(), 10)
 	} else {
 		b = append(b, "nil"...)
 	}

@@ -109,24 +109,27 @@ func (s *Session) finishLocked(r Reason, w why) {
 	h.clock.stop(&s.ackAlarm)
 	h.clock.stop(&s.expiry)
 	h.clock.stop(&s.ackLate)
-	h.unregister(s)
-	h.calls.left(s, &fl)
-	s.tellClose(r, &fl)
 	s.mu.Lock()
 	highest := s.q.highest() + s.lost + uint64(s.spilled)
 	s.mu.Unlock()
-	undelivered := s.outbox.end(w)
-	h.ledger.close(s.uid, books{s.accepted, s.delivered, s.undelivered})
-	if undelivered > 0 && w != "" {
-		h.Stats.Undelivered.Add(uint64(undelivered))
-		h.log.Warn("events were not delivered", "uid", s.uid, "count", undelivered, "code", r.Code)
-	}
-	if s.keep && w != "" {
+	if s.keep && w != "" { // before it is not found any more
 		reason := "expired"
 		if s.uncounted {
 			reason = "uncounted"
 		}
 		h.past.note(s.key, gone{s.uid, s.cred, highest, reason})
+	}
+	h.unregister(s)
+	h.calls.left(s, &fl)
+	s.tellClose(r, &fl)
+	undelivered := s.outbox.end(w)
+	s.mu.Lock()
+	own := books{s.accepted, s.delivered, s.undelivered}
+	s.mu.Unlock()
+	h.ledger.close(s.uid, own)
+	if undelivered > 0 && w != "" {
+		h.Stats.Undelivered.Add(uint64(undelivered))
+		h.log.Warn("events were not delivered", "uid", s.uid, "count", undelivered, "code", r.Code)
 	}
 	if store := h.store(); store != nil && (s.keep || s.spill != nil) && w != "" {
 		store.End(s.key)
