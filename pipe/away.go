@@ -68,9 +68,10 @@ func (o *outbox) detach() {
 	o.l.flight = written{}
 	o.l = nil
 	o.dirty = false
-	o.window = window{alarm: o.window.alarm}
+	o.window.last, o.window.urgent = 0, false // its alarm may ring: there is nothing to write then
 	o.hub.clock.stop(&o.ackLate)
-	o.late = false
+	o.late, o.waitsForAck = false, false
+	o.dismissBlocked()
 }
 
 // expire ends a session whose peer has not come back.
@@ -87,9 +88,11 @@ func (s *Session) expire() {
 func (o *outbox) keepAway(m *queued, p *packet) (Status, error) {
 	f := &o.hub.settings.Load().Flow
 	full := o.q.fresh.len() >= max(0, f.Recovery.MaxMsgs)
-	if (full || o.spilled > 0) && m.kind == kindEvent && f.policy(m.name) == FullQueue && o.hub.store() != nil {
+	if o.spilled > 0 || full && m.kind == kindEvent && f.policy(m.name) == FullQueue && o.hub.store() != nil {
 		if err := o.spillOver(m, p); err == nil {
 			return StatusOK, nil
+		} else if o.spilled > 0 && m.kind == kindEvent { // it is not to pass what is there
+			return StatusBackpressure, nil
 		}
 	}
 	if o.counted && !o.hub.Take(len(m.Data)) {
@@ -142,6 +145,9 @@ func (o *outbox) unackedFull() bool {
 	}
 	for over() {
 		o.q.drop(1, func(m *queued) { o.lose(m, whyOverwritten) })
+	}
+	if store := o.hub.store(); store != nil { // lose knows of one less
+		store.Gone(o.key, o.q.acked)
 	}
 	return false
 }

@@ -21,6 +21,7 @@ const (
 	whyExpired     why = "expired"     // the peer did not come back in time
 	whyOverwritten why = "overwritten" // too much came while it was away, or nothing was acknowledged
 	whyNotResumed  why = "not-resumed" // it came back with what cannot be resumed
+	whyDamaged     why = "damaged"     // what was spilled cannot be read any more
 	whyUnfit       why = "unfit"       // the form of one of several receivers cannot carry it
 	whyTail        why = "tail"        // a row of a tail that found no room
 )

@@ -44,20 +44,21 @@ type outbox struct {
 	keep    bool                   // what is written is kept until it is acknowledged
 	key     SessionKey             // in the Store
 
-	mu      sync.Mutex
-	l       *link // nil while the peer is away; changed with the session's handling held, too
-	q       queue
-	dirty   bool                   // stands in some flusher's list
-	ended   bool                   // nothing more is taken
-	gated   bool                   // nothing is written before the other side's first value
-	paused  bool                   // nothing but heartbeats is written
-	closing atomic.Pointer[Reason] // closes once everything is written
-	waiters []waiter
-	blocked []*blocked
-	spill   Spill
-	spilled int    // items in it
-	because why    // of the end, where we have brought it about
-	edn     []byte // uid and client-id as `:uid "u" :client-id "c"`
+	mu           sync.Mutex
+	l            *link // nil while the peer is away; changed with the session's handling held, too
+	q            queue
+	dirty        bool                   // stands in some flusher's list
+	ended        bool                   // nothing more is taken
+	gated        bool                   // nothing is written before the other side's first value
+	paused       bool                   // nothing but heartbeats is written
+	closing      atomic.Pointer[Reason] // closes once everything is written
+	waiters      []waiter
+	blocked      []*blocked
+	blockedBytes int
+	spill        Spill
+	spilled      int    // items in it
+	because      why    // of the end, where we have brought it about
+	edn          []byte // uid and client-id as `:uid "u" :client-id "c"`
 
 	// Of recovery: see away.go.
 	freshSize   int    // bytes of q.fresh
@@ -112,6 +113,10 @@ func (o *outbox) putHeld(p *packet, w *held, fl *flusher) (Status, int, error) {
 		}
 		m := queued{Message: msg, kind: p.kind, lane: p.lane, free: p.free || p.kind == kindOwed, name: p.name, key: p.key, leg: p.leg}
 		status, err := o.queue(&m, p, w, fl)
+		if err == errAgain {
+			o.mu.Unlock()
+			continue
+		}
 		size := o.q.events + o.q.fresh.len() + o.spilled
 		o.mu.Unlock()
 		return status, size, err
@@ -134,15 +139,21 @@ func (o *outbox) queue(m *queued, p *packet, w *held, fl *flusher) (Status, erro
 	if o.spilled > 0 {
 		if err := o.spillOver(m, p); err == nil {
 			return StatusOK, nil
+		} else if m.kind == kindEvent {
+			return StatusBackpressure, nil
 		}
+		// An answer passes what is on the disk rather than be lost.
 	}
 	if m.kind == kindEvent && (o.full(m) || len(o.blocked) > 0) {
 		// The link may well be idle: what is queued waits for the end of the
 		// sender's turn only.
+		l := o.l
 		o.write()
 		switch {
 		case o.ended || o.leaving(): // meanwhile
 			return "", errGone
+		case o.l != l: // it has gone, or is back, perhaps with another form
+			return "", errAgain
 		case o.full(m) || len(o.blocked) > 0:
 			m.at = ticks()
 			if status, err, taken := o.overflow(m, p, w); taken {
@@ -184,20 +195,6 @@ func (o *outbox) queue(m *queued, p *packet, w *held, fl *flusher) (Status, erro
 		return StatusFrameFull, nil
 	}
 	return StatusOK, nil
-}
-
-// accept queues an event that has waited for room. The lock is held.
-func (o *outbox) accept(m queued) {
-	if o.counted {
-		o.hub.held.Add(int64(len(m.Data)))
-	}
-	o.accepted++
-	last := o.q.push(m)
-	if o.keep && o.hub.store() != nil {
-		if edn, err := o.speaks().Unpack(nil, last.Data, Limits{}); err == nil {
-			o.keepNote(last, edn)
-		}
-	}
 }
 
 // ahead queues what goes ahead of everything and is no item. The lock is held.
@@ -274,6 +271,9 @@ func (o *outbox) behind() bool {
 	return o.q.unwritten() >= f.MaxBufferSize+2*f.MaxPeers
 }
 
+// errAgain is no error: the peer has changed while its lock was let go.
+var errAgain = &Error{Code: "again"}
+
 var (
 	errGone = &Error{Category: Unavailable, Code: "closed", Retry: true, Msg: "the peer's connection has just closed"}
 	errBusy = &Error{Category: Busy, Code: "overloaded", Retry: true,
@@ -284,9 +284,10 @@ var (
 // A waiter wants to know when everything up to an item has been written, or has
 // been acknowledged.
 type waiter struct {
-	upTo  uint64 // its seq
-	acked bool
-	done  func(written bool)
+	upTo    uint64 // its seq
+	spilled int    // items that were on the disk then, and still are: they will have other numbers
+	acked   bool
+	done    func(written bool)
 }
 
 // whenFlushed calls done, from whichever goroutine it is, once everything that
@@ -295,7 +296,7 @@ type waiter struct {
 func (o *outbox) whenFlushed(acked bool, done func(written bool)) {
 	o.mu.Lock()
 	acked = acked && o.keep
-	w := waiter{o.q.seq, acked, done}
+	w := waiter{o.q.seq, o.spilled, acked, done}
 	if o.ended || o.reached(w) || o.l != nil && o.l.broken && (!o.keep || o.leaving()) {
 		written := o.reached(w)
 		o.mu.Unlock()
@@ -308,7 +309,7 @@ func (o *outbox) whenFlushed(acked bool, done func(written bool)) {
 }
 
 func (o *outbox) reached(w waiter) bool {
-	return o.spilled == 0 && o.q.floor(w.acked || !o.keep) > w.upTo
+	return w.spilled == 0 && o.q.floor(w.acked || !o.keep) > w.upTo
 }
 
 // tellWaiters tells those whose items have been written, or all that they never will
@@ -434,7 +435,8 @@ func (o *outbox) end(w why) (undelivered int) {
 	o.spilled = 0
 	o.forgetControl()
 	o.q = queue{seq: o.q.seq}
-	o.admit()
+	o.dismissBlocked()
+	o.level.forgive(o.hub)
 	o.tellWaiters(true)
 	return undelivered
 }

@@ -2,6 +2,7 @@ package pipe
 
 import (
 	"fmt"
+	"slices"
 	"strconv"
 	"time"
 )
@@ -104,10 +105,8 @@ func (s *Session) setPaused(i Item, on bool) *Error {
 	if bad != nil {
 		return bad
 	}
+	list = slices.DeleteFunc(list, func(t *Session) bool { return t == s }) // it could not hear the answer
 	for _, t := range list {
-		if t == s { // it could not hear the answer
-			continue
-		}
 		t.mu.Lock()
 		t.paused = on
 		if !on && t.l != nil && t.q.unwritten() > 0 {

@@ -24,6 +24,8 @@ func (s *Session) resumed(old *Session, hello Hello, packer Packer) error {
 	var fl flusher
 	old.mu.Lock()
 	old.l = l
+	old.q.merge() // what has come since it was taken over
+	old.freshSize = 0
 	old.terms(l, hello)
 	out := outcome{s: old}
 	from := old.speaks()
