@@ -172,8 +172,16 @@ func (s *Session) ownerLedger(i Item) *Error {
 // appendLedger appends the reply of :sente-lite/ledger.
 func (h *Hub) appendLedger(b []byte, q ledgerQuery) []byte {
 	peers, queued := map[string]*books{}, map[string]uint64{}
-	var total books
 	var waiting uint64
+	l := &h.ledger
+	// First those who have gone: who goes now is then counted once at the most.
+	l.mu.Lock()
+	total := l.past
+	for uid, past := range l.uids {
+		sum := *past
+		peers[uid] = &sum
+	}
+	l.mu.Unlock()
 	for _, s := range h.everyone() {
 		s.mu.Lock()
 		own, n := books{s.accepted, s.delivered, s.undelivered}, s.accepted-s.delivered-s.undelivered
@@ -187,16 +195,8 @@ func (h *Hub) appendLedger(b []byte, q ledgerQuery) []byte {
 		total.add(own)
 		waiting += n
 	}
-	l := &h.ledger
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	total.add(l.past)
-	for uid, past := range l.uids {
-		if peers[uid] == nil {
-			peers[uid] = &books{}
-		}
-		peers[uid].add(*past)
-	}
 	b = append(b, "{:rows ["...)
 	var picked []*row
 	for n := range l.rows {
