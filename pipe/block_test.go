@@ -11,7 +11,7 @@ import (
 )
 
 func blocking(t *testing.T, rules ...pipe.FullRule) *pipe.Hub {
-	f := pipe.Flow{MaxBufferSize: 10, BlockFor: 10 * time.Second,
+	f := pipe.Flow{MaxBufferSize: 10, BlockFor: 3 * time.Second,
 		OnFull: append(rules, pipe.FullRule{Event: "*", Policy: pipe.FullBlock})}
 	return newTestHub(t, pipe.HubConfig{}, pipe.Settings{Flow: f})
 }
@@ -113,13 +113,13 @@ func TestBlocked(t *testing.T) {
 	}{
 		{"the time is over", nil, func(t *testing.T, o, deaf, fast *player) {
 			o.send(t, fmt.Sprintf(`[[:sente-lite/send {:to %q :event [:x/y]}] "c"]`, deaf.uid))
-			time.Sleep(9990 * time.Millisecond)
+			time.Sleep(2990 * time.Millisecond)
 			if got := o.replies(); len(got) > 0 {
 				t.Fatalf("too early: %q", got)
 			}
 			time.Sleep(20 * time.Millisecond)
 			if got := o.replies(); len(got) != 1 || got[0] != "c backpressure" {
-				t.Fatalf("after 10 s: %q", got)
+				t.Fatalf("after 3 s: %q", got)
 			}
 		}},
 		{"the peer goes", nil, func(t *testing.T, o, deaf, fast *player) {
