@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/sente-lite/sente-lite/pipe"
+	"github.com/sente-lite/sente-lite/pipe/transport"
 )
 
 // Two peers send to each other and do not read: both pipes are full in both directions,
@@ -169,4 +170,58 @@ func TestLinksThatGoWhileFull(t *testing.T) {
 			})
 		})
 	}
+}
+
+// A hooked Conn does something before its next write.
+type hooked struct {
+	pipe.Conn
+	hook func()
+}
+
+func (h *hooked) Write(batch []pipe.Message) (bool, error) {
+	if f := h.hook; f != nil {
+		h.hook = nil
+		f()
+	}
+	return h.Conn.Write(batch)
+}
+
+// The link of a full queue goes in the very moment in which somebody writes it to make
+// room for an event.
+func TestLinkGoesWhileRoomIsMade(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := newTestHub(t, pipe.HubConfig{}, pipe.Settings{Flow: pipe.Flow{MaxBufferSize: 5}})
+		o := join(t, h, "owner", asOwner, bare, false)
+		c, s := transport.Mem(transport.MemOptions{Server: asClient})
+		link := &hooked{Conn: s}
+		h.Attach(link)
+		p := &player{name: "p", conn: c, in: make(chan string, 64)}
+		go p.read()
+		p.send(t, "[:sente-lite/hello {:recover true}]")
+		greeting, _ := p.next(t, "ready")
+		_, session, _ := strings.Cut(greeting, `:session "`)
+		_, uid, _ := strings.Cut(greeting, `:uid "`)
+		uid, _, _ = strings.Cut(uid, `"`)
+		synctest.Wait()
+		link.hook = func() {
+			c.Close(pipe.Reason{Code: pipe.CloseLost})
+			time.Sleep(time.Millisecond)
+		}
+		o.burst(t, uid, 0, 6, "") // the sixth finds the queue full
+		time.Sleep(time.Second)
+		if link.hook != nil {
+			t.Fatal("nothing was written to make room")
+		}
+		a := &returning{player: p, session: session[:32]}
+		a = a.back(t, h, asClient, 0, "")
+		a.told(t, ":recovered? true")
+		got := a.numbers(t)
+		a.send(t, "[:sente-lite/ack 5]") // as many as may be kept
+		if got = append(got, a.numbers(t)...); fmt.Sprint(got) != "[0 1 2 3 4 5]" {
+			t.Errorf("got %v", got)
+		}
+		balanced(t, h, o)
+		a.leave()
+		o.leave()
+	})
 }
