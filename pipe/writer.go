@@ -251,6 +251,9 @@ func (c *composer) lane(lane uint8, most int) {
 		if at >= list.len() || o.unackedFull() {
 			break
 		}
+		if lane == 0 {
+			at = o.q.next // what is kept no longer was before it
+		}
 		m := list.at(at)
 		n := len(m.Data)
 		if taken > 0 && (taken+n > most || c.bytes+n > writeBytes) || !o.credit.spend(m) {
