@@ -199,6 +199,8 @@ type strangers struct{ clients atomic.Int64 }
 // when ctx ends it waits no longer for those who do not read.
 func (h *Hub) Shutdown(ctx context.Context) error {
 	bye := Reason{CloseShutdown, "shutdown"}
+	told := make(chan struct{})
+	h.goroutine(func() { <-told }) // peers that are away have nothing that runs, and are to end too
 	h.life.close()
 	h.mu.RLock()
 	all := make([]*Session, 0, len(h.sessions))
@@ -209,6 +211,7 @@ func (h *Hub) Shutdown(ctx context.Context) error {
 	for _, s := range all {
 		s.shutWithin(bye, 0) // ctx ends it
 	}
+	close(told)
 	var err error
 	select {
 	case <-h.life.end():
