@@ -10,30 +10,44 @@ import (
 // Those for whom it is too early are told over how long to spread (4002).
 type admission struct {
 	mu     sync.Mutex
-	next   time.Time // when another may be let in
-	turned int       // away, since one was let in at once
+	times  []int64 // micros of the latest that were let in, a ring of as many as may be in a second
+	at     int     // of the oldest
+	turned int     // away, and not let in since
 }
 
 // admit reports whether another client may come now; else for how long they are to
-// spread their next try.
+// spread their next try. In no second more than perSec are let in.
 func (a *admission) admit(perSec int) (ok bool, spread time.Duration) {
 	if perSec <= 0 {
 		return true, 0
 	}
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	now, each := time.Now(), time.Second/time.Duration(perSec)
-	// A second's worth may come at once.
-	if earliest := now.Add(-time.Second); a.next.Before(earliest) {
-		a.next, a.turned = earliest, 0
+	if len(a.times) != perSec {
+		a.resize(perSec)
 	}
-	if a.next.Add(each).After(now) {
+	const second = int64(time.Second / time.Microsecond)
+	now := micros()
+	if a.times[(a.at+perSec-1)%perSec] <= now-second { // nobody has come for a while
+		a.turned = 0
+	}
+	if a.times[a.at] > now-second {
 		a.turned++
-		return false, max(time.Second, time.Duration(a.turned)*each)
+		return false, max(time.Second, time.Duration(a.turned)*time.Second/time.Duration(perSec))
 	}
-	a.next = a.next.Add(each)
+	a.times[a.at] = now
+	a.at = (a.at + 1) % perSec
 	a.turned = max(0, a.turned-1)
 	return true, 0
+}
+
+// resize keeps the latest.
+func (a *admission) resize(n int) {
+	times := make([]int64, n)
+	for i := range min(n, len(a.times)) {
+		times[n-1-i] = a.times[(a.at+2*len(a.times)-1-i)%len(a.times)]
+	}
+	a.times, a.at = times, 0
 }
 
 func tooEarly(spread time.Duration) Reason {

@@ -108,27 +108,9 @@ func (o *outbox) detach() {
 	o.l = nil
 	o.dirty = false
 	o.window.last, o.window.at, o.window.urgent = 0, time.Time{}, false // its alarm is the clock's
-	o.waitsForAck, o.late = false, false
 	o.hub.clock.stop(&o.ackLate)
-	o.admitAway()
-}
-
-// admitAway lets what waits for room wait with what comes now that the peer is away: so
-// nothing overtakes it. The lock is held, and let go meanwhile.
-func (o *outbox) admitAway() {
-	for len(o.blocked) > 0 && o.l == nil && !o.ended {
-		b := o.blocked[0]
-		o.blocked = o.blocked[1:]
-		o.hub.clock.stop(&b.alarm)
-		if o.counted {
-			o.hub.held.Add(int64(len(b.m.Data)))
-		}
-		o.keepFresh(&b.m, nil)
-		size := o.q.events + o.q.fresh.len()
-		o.mu.Unlock()
-		b.w.settle(StatusOK, size)
-		o.mu.Lock()
-	}
+	o.waitsForAck, o.late = false, false
+	o.dismissBlocked()
 }
 
 // expire ends a session whose peer has not come back.
@@ -156,24 +138,26 @@ func (o *outbox) keepAway(m *queued, p *packet) (Status, error) {
 	if o.spilled > 0 || full && m.kind == kindEvent && f.policy(m.name) == FullQueue && o.hub.store() != nil {
 		if err := o.spillOver(m, p); err == nil {
 			return StatusOK, nil
+		} else if o.spilled > 0 && m.kind == kindEvent { // it is not to pass what is there
+			return StatusBackpressure, nil
 		}
 	}
 	if o.counted && !o.hub.Take(len(m.Data)) {
 		return "", errBusy
 	}
-	m.at = now()
+	m.at = ticks()
 	o.keepFresh(m, p.edn)
 	return StatusOK, nil
 }
 
 // keepFresh puts an item, whose bytes have been taken, behind what has come since the peer
-// went away. edn is its text, nil for that of its message. The lock is held.
+// went away. The lock is held.
 func (o *outbox) keepFresh(m *queued, edn []byte) {
 	f := &o.hub.settings.Load().Flow
 	o.accepted++
 	o.q.seq++
 	m.seq = o.q.seq
-	o.noteKept(o.q.fresh.push(m), edn)
+	o.keepNote(o.q.fresh.push(m), edn)
 	o.freshSize += len(m.Data)
 	for o.q.fresh.len() > max(0, f.Recovery.MaxMsgs) || o.freshSize > f.MaxBufferBytes {
 		old := o.q.fresh.pop()
@@ -205,6 +189,9 @@ func (o *outbox) unackedFull() bool {
 	}
 	for o.keepsAll() {
 		o.q.drop(1, func(m *queued) { o.lose(m, whyOverwritten) })
+	}
+	if store := o.hub.store(); store != nil { // lose knows of one less
+		store.Gone(o.key, o.q.acked)
 	}
 	return false
 }

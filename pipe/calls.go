@@ -42,7 +42,7 @@ type leg struct {
 // pass passes a call on to peers. render makes the packet for a leg from the
 // hub's cb. The error is the caller's to hear; nothing waits then.
 func (cs *calls) pass(from *Session, cb, name []byte, life time.Duration, to []*Session, render func(cb []byte) []byte) *Error {
-	c := &call{from: from, cb: string(cb)}
+	c := &call{from: from, cb: string(cb), lane: cs.hub.settings.Load().Flow.lane(string(name))}
 	cs.mu.Lock()
 	if cb != nil {
 		if len(from.open) >= maxOpenCalls {
@@ -76,7 +76,7 @@ func (cs *calls) pass(from *Session, cb, name []byte, life time.Duration, to []*
 	var failed *Error
 	for _, l := range legs {
 		p := cs.hub.about(render(appendCB(nil, l.id)), name, from)
-		p.leg, c.lane = l.id, p.lane
+		p.leg, p.lane = l.id, c.lane
 		status, size, err := l.to.put(&p, from.fl())
 		if err == nil && status != StatusBackpressure {
 			continue

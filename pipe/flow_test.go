@@ -241,3 +241,15 @@ func TestPackerHolds(t *testing.T) {
 		}
 	})
 }
+
+// dialMem connects a player that says nothing yet.
+func dialMem(t *testing.T, h *pipe.Hub) *player {
+	t.Helper()
+	c, s := transport.Mem(transport.MemOptions{Server: asClient})
+	if !h.Attach(s) {
+		t.Fatal("the hub takes no more")
+	}
+	p := &player{name: "p", conn: c, in: make(chan string, 4096)}
+	go p.read()
+	return p
+}

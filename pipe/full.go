@@ -1,7 +1,5 @@
 package pipe
 
-import "time"
-
 // policy is what happens to an event of a name that finds a queue full.
 func (f *Flow) policy(name string) FullPolicy {
 	for _, r := range f.OnFull {
@@ -37,7 +35,7 @@ func (o *outbox) full(m *queued) bool {
 		return false
 	}
 	old := o.q.oldest()
-	return old != nil && now()-old.at >= f.MaxBufferAge.Milliseconds()
+	return old != nil && ticks()-old.at >= f.MaxBufferAge.Milliseconds()
 }
 
 // overflow decides about an event that has no room. The lock is held. taken reports
@@ -46,9 +44,17 @@ func (o *outbox) overflow(m *queued, p *packet, w *held) (status Status, err err
 	f := &o.hub.settings.Load().Flow
 	switch f.policy(m.name) {
 	case FullDropOldest:
+		if o.passes(m, p) {
+			break
+		}
+		// What has another policy of its own was not accepted to be dropped.
+		mine := func(q *queued) bool { return f.policy(q.name) == FullDropOldest }
 		for o.full(m) {
-			old, ok := o.q.victim(func(*queued) bool { return true })
-			if !ok { // calls only
+			old, ok := o.q.victim(m.lane, mine)
+			if !ok {
+				if o.q.unwritten() == 0 { // all is being written: it will be the first that waits
+					break
+				}
 				return StatusBackpressure, nil, true
 			}
 			o.lose(&old, whyDropOldest)
@@ -60,18 +66,20 @@ func (o *outbox) overflow(m *queued, p *packet, w *held) (status Status, err err
 		o.hub.ledger.note(o.uid, m.name, whyDropNewest)
 		return StatusBackpressure, errDropped, true
 	case FullCoalesce:
-		if old, ok := o.q.victim(func(q *queued) bool { return q.key == m.key }); ok {
-			o.lose(&old, whyCoalesce)
-			if !o.full(m) {
-				return "", nil, false
-			}
-		}
-	case FullBlock:
-		if w == nil || len(o.blocked) >= f.MaxBufferSize {
+		if o.passes(m, p) {
 			break
 		}
-		o.block(m, w, f.BlockFor)
-		return StatusBackpressure, errBlocked, true
+		same := func(q *queued) bool { // and it leaves room enough
+			return q.key == m.key && o.q.bytes-len(q.Data)+len(m.Data) <= max(f.MaxBufferBytes, o.q.bytes)
+		}
+		if old, ok := o.q.victim(m.lane, same); ok {
+			o.lose(&old, whyCoalesce)
+			return "", nil, false
+		}
+	case FullBlock:
+		if w != nil && o.block(m, p, w) {
+			return StatusBackpressure, errBlocked, true
+		}
 	case FullQueue:
 		if err := o.spillOver(m, p); err == nil {
 			return StatusOK, nil, true
@@ -91,57 +99,6 @@ var (
 	errDropped = &Error{Code: "dropped"}
 )
 
-// blocked is an event that waits for room in a queue.
-type blocked struct {
-	m     queued
-	w     *held
-	alarm alarm
-}
-
-// block lets an event wait for room. The lock is held.
-func (o *outbox) block(m *queued, w *held, wait time.Duration) {
-	b := &blocked{m: *m, w: w}
-	o.blocked = append(o.blocked, b)
-	w.left.Add(1)
-	b.alarm.ring = func() {
-		o.mu.Lock()
-		for i, other := range o.blocked {
-			if other == b {
-				o.blocked = append(o.blocked[:i], o.blocked[i+1:]...)
-				size := o.q.events
-				o.mu.Unlock()
-				b.w.settle(StatusBackpressure, size)
-				return
-			}
-		}
-		o.mu.Unlock()
-	}
-	o.hub.clock.set(&b.alarm, wait)
-}
-
-// admit lets those that wait for room in, in the order of their coming. The lock is
-// held, and let go meanwhile.
-func (o *outbox) admit() {
-	for len(o.blocked) > 0 && (o.ended || !o.full(&o.blocked[0].m)) {
-		b := o.blocked[0]
-		o.blocked = o.blocked[1:]
-		o.hub.clock.stop(&b.alarm)
-		status := StatusOK
-		if o.ended {
-			status = ""
-		} else {
-			o.accept(b.m)
-		}
-		size := o.q.events
-		o.mu.Unlock()
-		b.w.settle(status, size)
-		o.mu.Lock()
-	}
-	if len(o.blocked) == 0 {
-		o.blocked = nil
-	}
-}
-
 // spillOver puts an event into the peer's file. The lock is held.
 func (o *outbox) spillOver(m *queued, p *packet) error {
 	store := o.hub.store()
@@ -154,26 +111,31 @@ func (o *outbox) spillOver(m *queued, p *packet) error {
 		}
 		s, err := store.Spill(o.key)
 		if err != nil {
-			o.hub.log.Error("events cannot be spilled", "uid", o.uid, "error", err)
+			o.hub.storeFailed("events cannot be spilled", err)
+			if !o.keep {
+				store.End(o.key)
+			}
 			return err
 		}
 		o.spill = s
 	}
-	o.q.seq++
+	m.at = ticks()
 	it := m.stored(p.edn)
-	it.Seq = o.q.seq
+	it.Seq = o.q.seq + 1
 	if err := o.spill.Append(it); err != nil {
-		o.hub.log.Error("an event cannot be spilled", "uid", o.uid, "error", err)
+		o.hub.storeFailed("events cannot be spilled", err)
 		return err
 	}
+	o.q.seq++
 	o.accepted++
 	o.spilled++
+	o.watch()
 	return nil
 }
 
 // refill takes what was spilled back once the queue is half empty. The lock is held.
 func (o *outbox) refill() {
-	if o.spilled == 0 || o.ended {
+	if o.spilled == 0 || o.ended || o.l == nil || len(o.blocked) > 0 {
 		return
 	}
 	f := &o.hub.settings.Load().Flow
@@ -183,24 +145,47 @@ func (o *outbox) refill() {
 		if err != nil {
 			o.hub.log.Error("what was spilled cannot be read", "uid", o.uid, "error", err)
 		}
-		if len(items) == 0 {
+		left, _ := o.spill.Len()
+		lost := o.spilled - left - len(items)
+		for range lost {
+			o.undelivered++
+			o.hub.ledger.note(o.uid, "", whyDamaged)
+			o.refilled(0)
+		}
+		if len(items) == 0 && lost <= 0 {
 			return
 		}
 		for _, it := range items {
-			o.spilled--
 			m := restored(it)
 			msg, err := (&packet{edn: it.EDN}).in(packer)
 			if err != nil {
 				o.undelivered++
 				o.hub.ledger.note(o.uid, it.Name, whyUnfit)
-				o.hub.store().Gone(o.key, o.q.acked, it.Seq)
+				o.refilled(0)
 				continue
 			}
 			m.Message = msg
 			if o.counted {
 				o.hub.held.Add(int64(len(m.Data)))
 			}
-			o.keepNote(o.q.push(&m), it.EDN)
+			last := o.q.push(&m)
+			o.keepNote(last, it.EDN)
+			if last.urgent() {
+				o.window.urgent = true
+			}
+			o.refilled(last.seq)
+		}
+	}
+}
+
+// refilled counts an item that was spilled and is no more: its seq is a new one, or 0
+// where it is lost. Who waits for it to be written waits for that now. The lock is held.
+func (o *outbox) refilled(seq uint64) {
+	o.spilled--
+	for i := range o.waiters {
+		if w := &o.waiters[i]; w.spilled > 0 {
+			w.spilled--
+			w.upTo = max(w.upTo, seq)
 		}
 	}
 }
@@ -217,7 +202,7 @@ const someLeg = ^uint64(0)
 // stored is the item for a Store. A call that is spilled is no different from an
 // event any more: nobody looks for it on the disk.
 func (m *queued) stored(edn []byte) StoredItem {
-	it := StoredItem{Seq: m.seq, Kind: uint8(m.kind), Lane: m.lane, Name: m.name, At: m.at, EDN: edn}
+	it := StoredItem{Seq: m.seq, Kind: uint8(m.kind), Lane: m.lane, Name: m.name, At: now() - (ticks() - m.at), EDN: edn}
 	if m.free {
 		it.Kind |= storedFree
 	}
@@ -229,7 +214,7 @@ func (m *queued) stored(edn []byte) StoredItem {
 
 // restored is the other half of stored. What cannot be is not.
 func restored(it StoredItem) queued {
-	m := queued{kind: queueKind(it.Kind & 3), lane: it.Lane, free: it.Kind&storedFree != 0, name: it.Name, at: it.At}
+	m := queued{kind: queueKind(it.Kind & 3), lane: it.Lane, free: it.Kind&storedFree != 0, name: it.Name, at: ticks() - max(0, now()-it.At)}
 	if it.Kind&storedCall != 0 {
 		m.leg = someLeg
 	}

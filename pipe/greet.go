@@ -256,7 +256,7 @@ func (s *Session) greet(hello Hello) error {
 	s.greeted = true
 	s.noteBegin()
 	l.peer.Store(s)
-	l.lastInput.Store(now())
+	l.lastInput.Store(ticks())
 	// In this order: the handler hears of a peer before that can know that it
 	// is one, and whoever sees a greeting is there for others.
 	if hd := h.currentHandler(); hd != nil {

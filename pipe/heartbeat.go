@@ -9,8 +9,8 @@ import (
 // is (contract section 5, heartbeats).
 type probe struct {
 	alarm
-	pinged atomic.Int64 // when the last unanswered ping was written, µs; 0 none, -1 not yet written
-	asked  atomic.Int64 // when it was queued, µs
+	pinged atomic.Int64 // when the last unanswered ping was written, micros; 0 none, -1 not yet written
+	asked  atomic.Int64 // when it was queued, micros
 	rtt    atomic.Int64 // of the last ping, µs; 0 unknown
 	over   atomic.Bool  // the link has gone
 }
@@ -29,22 +29,22 @@ func (p *probe) end(h *Hub) {
 // look runs when a peer may have been silent for long enough.
 func (p *probe) look(l *link) {
 	f := &l.hub.settings.Load().Flow
-	at, pinged := time.UnixMilli(l.lastInput.Load()), p.pinged.Load()
-	if pinged > 0 && !at.Before(time.UnixMicro(pinged).Truncate(time.Millisecond)) {
+	at, pinged := l.lastInput.Load(), p.pinged.Load()
+	if pinged > 0 && at >= pinged/1000 {
 		p.pinged.CompareAndSwap(pinged, 0)
 		pinged = 0
 	}
 	var again time.Duration
 	switch {
 	case pinged > 0:
-		left := f.PingTimeout - time.Since(time.UnixMicro(pinged))
+		left := f.PingTimeout - time.Duration(micros()-pinged)*time.Microsecond
 		if left <= 0 && l.info.Heartbeat {
 			l.hub.goroutine(func() { l.conn.Close(Reason{ClosePingTimeout, "ping timeout"}) })
 			return
 		}
 		again = min(max(left, time.Second), f.KeepAlive)
 	case pinged == 0:
-		if again = f.KeepAlive - time.Since(at); again > 0 {
+		if again = f.KeepAlive - time.Duration(ticks()-at)*time.Millisecond; again > 0 {
 			break
 		}
 		p.ping(l)
@@ -70,7 +70,7 @@ func (p *probe) ping(l *link) {
 	if err != nil {
 		return
 	}
-	p.asked.Store(time.Now().UnixMicro())
+	p.asked.Store(micros())
 	p.pinged.Store(-1)
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -81,7 +81,7 @@ func (p *probe) ping(l *link) {
 }
 
 // written notes that the ping has left.
-func (p *probe) written() { p.pinged.CompareAndSwap(-1, time.Now().UnixMicro()) }
+func (p *probe) written() { p.pinged.CompareAndSwap(-1, micros()) }
 
 // ponged takes the answer. That may be here before we have noted that the ping was
 // written: then nothing is to be noted any more, or a link that is well would wait
@@ -94,7 +94,7 @@ func (p *probe) ponged() {
 	if at < 0 {
 		at = p.asked.Load()
 	}
-	p.rtt.Store(max(1, time.Now().UnixMicro()-at))
+	p.rtt.Store(max(1, micros()-at))
 }
 
 // appendRTT appends the last round-trip time in milliseconds, or nil.

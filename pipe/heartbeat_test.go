@@ -1,15 +1,12 @@
 package pipe
 
-import (
-	"testing"
-	"time"
-)
+import "testing"
 
 // A pong may be read before the writer of its ping has got round to noting that it
 // was written.
 func TestPongBeforeItsPingIsNoted(t *testing.T) {
 	var p probe
-	p.asked.Store(time.Now().Add(-3 * time.Millisecond).UnixMicro())
+	p.asked.Store(micros() - 3000)
 	p.pinged.Store(-1)
 	p.ponged()
 	p.written()

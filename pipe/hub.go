@@ -205,6 +205,8 @@ type strangers struct {
 // when ctx ends it waits no longer for those who do not read.
 func (h *Hub) Shutdown(ctx context.Context) error {
 	bye := Reason{CloseShutdown, "shutdown"}
+	told := make(chan struct{})
+	h.goroutine(func() { <-told }) // peers that are away have nothing that runs, and are to end too
 	h.life.close()
 	h.mu.RLock()
 	all := make([]*Session, 0, len(h.sessions))
@@ -216,6 +218,7 @@ func (h *Hub) Shutdown(ctx context.Context) error {
 		s.ackNow()           // what was received is nobody's doubt
 		s.shutWithin(bye, 0) // ctx ends it
 	}
+	close(told)
 	var err error
 	select {
 	case <-h.life.end():
@@ -237,3 +240,13 @@ func (h *Hub) Shutdown(ctx context.Context) error {
 
 // now is in milliseconds since 1970, the contract's unit.
 func now() int64 { return time.Now().UnixMilli() }
+
+// ticks is a time in milliseconds that only grows, whatever is done to the machine's
+// clock: ages are differences of it. micros is finer.
+func ticks() int64  { return micros() / 1000 }
+func micros() int64 { return (time.Since(began) + sinceWhen).Microseconds() }
+
+var began = time.Now()
+
+// sinceWhen makes it positive, also where a test's clock begins long ago.
+const sinceWhen = 100 * 365 * 24 * time.Hour

@@ -37,16 +37,15 @@ func (h *Hub) store() Store {
 // commit brings what has been noted to the disk, before it is written to anybody.
 func (h *Hub) commit(store Store) {
 	if err := store.Commit(); err != nil {
-		h.storeFailed(err)
+		h.storeFailed("a crash would lose what waits", err)
 	}
 }
 
-// storeFailed says so, once a minute at most: everything goes on without what a crash
-// would need.
-func (h *Hub) storeFailed(err error) {
+// storeFailed says so, once a minute at most: everything goes on without.
+func (h *Hub) storeFailed(what string, err error) {
 	last, at := h.complained.Load(), now()
 	if at-last >= time.Minute.Milliseconds() && h.complained.CompareAndSwap(last, at) {
-		h.log.Error("the data folder cannot be written; a crash would lose what waits", "error", err)
+		h.log.Error("the data folder cannot be written; "+what, "error", err)
 	}
 }
 
@@ -95,6 +94,11 @@ func (h *Hub) restore(store Store, st StoredSession) {
 			s.accepted += uint64(n)
 		} else {
 			h.log.Error("what was spilled cannot be read", "uid", st.UID, "error", err)
+			s.accepted += uint64(st.Spilled)
+			s.undelivered += uint64(st.Spilled)
+			for range st.Spilled {
+				h.ledger.note(st.UID, "", whyDamaged)
+			}
 		}
 	}
 	h.mu.Lock()

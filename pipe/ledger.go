@@ -21,6 +21,7 @@ const (
 	whyExpired     why = "expired"     // the peer did not come back in time
 	whyOverwritten why = "overwritten" // too much came while it was away, or nothing was acknowledged
 	whyNotResumed  why = "not-resumed" // it came back with what cannot be resumed
+	whyDamaged     why = "damaged"     // what was spilled cannot be read any more
 	whyUnfit       why = "unfit"       // the form of one of several receivers cannot carry it
 	whyTail        why = "tail"        // a row of a tail that found no room
 )
@@ -171,8 +172,16 @@ func (s *Session) ownerLedger(i Item) *Error {
 // appendLedger appends the reply of :sente-lite/ledger.
 func (h *Hub) appendLedger(b []byte, q ledgerQuery) []byte {
 	peers, queued := map[string]*books{}, map[string]uint64{}
-	var total books
 	var waiting uint64
+	l := &h.ledger
+	// First those who have gone: who goes now is then counted once at the most.
+	l.mu.Lock()
+	total := l.past
+	for uid, past := range l.uids {
+		sum := *past
+		peers[uid] = &sum
+	}
+	l.mu.Unlock()
 	for _, s := range h.everyone() {
 		s.mu.Lock()
 		own, n := books{s.accepted, s.delivered, s.undelivered}, s.accepted-s.delivered-s.undelivered
@@ -186,16 +195,8 @@ func (h *Hub) appendLedger(b []byte, q ledgerQuery) []byte {
 		total.add(own)
 		waiting += n
 	}
-	l := &h.ledger
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	total.add(l.past)
-	for uid, past := range l.uids {
-		if peers[uid] == nil {
-			peers[uid] = &books{}
-		}
-		peers[uid].add(*past)
-	}
 	b = append(b, "{:rows ["...)
 	var picked []*row
 	for n := range l.rows {

@@ -30,7 +30,7 @@ type link struct {
 	held    int  // bytes that a stranger has sent before hello
 
 	peer      atomic.Pointer[Session] // the session, once it is greeted
-	lastInput atomic.Int64            // ms
+	lastInput atomic.Int64            // ticks
 	probe     probe
 	patience  alarm // closes a stranger who does not say hello
 }
@@ -138,7 +138,7 @@ func (l *link) turn() {
 func (l *link) stamp() {
 	if !l.stamped {
 		l.stamped = true
-		l.lastInput.Store(now())
+		l.lastInput.Store(ticks())
 	}
 }
 

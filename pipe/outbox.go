@@ -57,12 +57,13 @@ type outbox struct {
 	// Books: accepted = delivered + undelivered + what is queued.
 	accepted, delivered, undelivered uint64
 
-	q       queue
-	spilled int // items in spill
-	blocked []*blocked
-	window  window
-	level   watermark
-	waiters []waiter
+	q            queue
+	spilled      int // items in spill
+	blocked      []*blocked
+	blockedBytes int
+	window       window
+	level        watermark
+	waiters      []waiter
 
 	uid     string
 	key     SessionKey // in the Store
@@ -123,6 +124,10 @@ func (o *outbox) putHeld(p *packet, w *held, fl *flusher) (Status, int, error) {
 		}
 		m := queued{Message: msg, kind: p.kind, lane: p.lane, free: p.free || p.kind == kindOwed, name: p.name, key: p.key, leg: p.leg}
 		status, err := o.queue(&m, p, w, fl)
+		if err == errAgain {
+			o.mu.Unlock()
+			continue
+		}
 		size := o.q.events + o.q.fresh.len() + o.spilled
 		o.mu.Unlock()
 		return status, size, err
@@ -174,19 +179,23 @@ func (o *outbox) queue(m *queued, p *packet, w *held, fl *flusher) (Status, erro
 	if o.spilled > 0 {
 		if err := o.spillOver(m, p); err == nil {
 			return StatusOK, nil
+		} else if m.kind == kindEvent {
+			return StatusBackpressure, nil
 		}
+		// An answer passes what is on the disk rather than be lost.
 	}
 	if m.kind == kindEvent && (o.full(m) || len(o.blocked) > 0) {
 		// The link may well be idle: what is queued waits for the end of the
 		// sender's turn only.
+		l := o.l
 		o.write()
 		switch {
 		case o.ended || o.leaving(): // meanwhile
 			return "", errGone
-		case o.l == nil:
-			return o.keepAway(m, p)
+		case o.l != l: // it has gone, or is back, perhaps with another form
+			return "", errAgain
 		case o.full(m) || len(o.blocked) > 0:
-			m.at = now()
+			m.at = ticks()
 			if status, err, taken := o.overflow(m, p, w); taken {
 				return status, err
 			}
@@ -226,26 +235,6 @@ func (o *outbox) queue(m *queued, p *packet, w *held, fl *flusher) (Status, erro
 		return StatusFrameFull, nil
 	}
 	return StatusOK, nil
-}
-
-// accept queues an event that has waited for room. The lock is held.
-func (o *outbox) accept(m queued) {
-	if o.counted {
-		o.hub.held.Add(int64(len(m.Data)))
-	}
-	o.accepted++
-	o.noteKept(o.q.push(&m), nil)
-}
-
-// noteKept is keepNote for an item whose text may have to be made again. The lock is held.
-func (o *outbox) noteKept(m *queued, edn []byte) {
-	if edn == nil && o.keep && o.hub.store() != nil {
-		var err error
-		if edn, err = o.speaks().Unpack(nil, m.Data, Limits{}); err != nil {
-			return
-		}
-	}
-	o.keepNote(m, edn)
 }
 
 // ahead queues what goes ahead of everything and is no item. The lock is held.
@@ -322,6 +311,9 @@ func (o *outbox) behind() bool {
 	return o.q.unwritten() >= f.MaxBufferSize+2*f.MaxPeers
 }
 
+// errAgain is no error: the peer has changed while its lock was let go.
+var errAgain = &Error{Code: "again"}
+
 var (
 	errGone = &Error{Category: Unavailable, Code: "closed", Retry: true, Msg: "the peer's connection has just closed"}
 	errBusy = &Error{Category: Busy, Code: "overloaded", Retry: true,
@@ -332,9 +324,10 @@ var (
 // A waiter wants to know when everything up to an item has been written, or has
 // been acknowledged.
 type waiter struct {
-	upTo  uint64 // its seq
-	acked bool
-	done  func(written bool)
+	upTo    uint64 // its seq
+	spilled int    // items that were on the disk then, and still are: they will have other numbers
+	acked   bool
+	done    func(written bool)
 }
 
 // whenFlushed calls done, from whichever goroutine it is, once everything that
@@ -343,7 +336,7 @@ type waiter struct {
 func (o *outbox) whenFlushed(acked bool, done func(written bool)) {
 	o.mu.Lock()
 	acked = acked && o.keep
-	w := waiter{o.q.seq, acked, done}
+	w := waiter{o.q.seq, o.spilled, acked, done}
 	if o.ended || o.reached(w) || o.l != nil && o.l.broken && (!o.keep || o.leaving()) {
 		written := o.reached(w)
 		o.mu.Unlock()
@@ -356,7 +349,7 @@ func (o *outbox) whenFlushed(acked bool, done func(written bool)) {
 }
 
 func (o *outbox) reached(w waiter) bool {
-	return o.spilled == 0 && o.q.floor(w.acked || !o.keep) > w.upTo
+	return w.spilled == 0 && o.q.floor(w.acked || !o.keep) > w.upTo
 }
 
 // tellWaiters tells those whose items have been written, or all that they never will
@@ -482,15 +475,8 @@ func (o *outbox) end(w why) (undelivered int) {
 	o.spilled = 0
 	o.forgetControl()
 	o.q = queue{seq: o.q.seq}
-	if debtors := o.level.debtors; len(debtors) > 0 { // whose credit waited for room here
-		o.level.debtors = nil
-		o.hub.goroutine(func() {
-			for _, s := range debtors {
-				s.forgive()
-			}
-		})
-	}
-	o.admit()
+	o.dismissBlocked()
+	o.level.forgive(o.hub)
 	o.tellWaiters(true)
 	return undelivered
 }
@@ -512,13 +498,13 @@ func (o *outbox) forgetControl() {
 // the outbox of. Their messages leave, joined, when the turn ends.
 type flusher struct {
 	list []*outbox
-	at   int64 // ms, when the turn began; 0: it has not
+	at   int64 // ticks, when the turn began; 0: it has not
 }
 
 // now is the time of the turn, near enough for what is queued in it.
 func (f *flusher) now() int64 {
 	if f.at == 0 {
-		f.at = now()
+		f.at = ticks()
 	}
 	return f.at
 }

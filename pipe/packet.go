@@ -17,6 +17,7 @@ type packet struct {
 	free bool   // costs no credit
 	leg  uint64 // of a call that is passed on: the hub's cb
 	key  uint64 // see FullCoalesce
+	from uint64 // the number of the peer whose event it is; 0: the hub's own
 	// Most audiences have one form or two.
 	packer Packer
 	packed []byte
@@ -59,7 +60,7 @@ func (h *Hub) about(edn []byte, name []byte, from *Session) packet {
 	if string(name) != from.latest {
 		from.latest = h.names.of(name)
 	}
-	p := packet{edn: edn, name: from.latest}
+	p := packet{edn: edn, name: from.latest, from: from.number}
 	f := &h.settings.Load().Flow
 	if len(f.Lanes) > 0 {
 		p.lane = f.lane(p.name)

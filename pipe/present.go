@@ -17,7 +17,7 @@ func (s *Session) arrive() {
 		s.greeted = true
 		s.speak(form)
 	}
-	s.l.lastInput.Store(now())
+	s.l.lastInput.Store(ticks())
 	if hd := h.currentHandler(); hd != nil {
 		s.tell(hd, s.fl())
 	}

@@ -12,7 +12,7 @@ type queued struct {
 	key  uint64 // whose place it may take: see FullCoalesce
 	leg  uint64 // of a call: the hub's cb
 	seq  uint64 // rises with each item of a queue
-	at   int64  // ms, when it was queued
+	at   int64  // ticks, when it was queued
 }
 
 // urgent reports whether it leaves at once, with everything before it.
@@ -227,28 +227,34 @@ func (q *queue) floor(acked bool) uint64 {
 	return least
 }
 
-// victim takes out the first waiting plain event that is wanted, and returns it.
-func (q *queue) victim(wanted func(*queued) bool) (queued, bool) {
-	from := func(f *fifo, i int) (queued, bool) {
+// victim takes out the oldest waiting plain event that is wanted, and returns it. It
+// is one of the first lane only for another of that.
+func (q *queue) victim(lane uint8, wanted func(*queued) bool) (out queued, ok bool) {
+	var list *fifo
+	at := 0
+	look := func(f *fifo, i int) {
 		for ; i < f.len(); i++ {
-			if m := f.at(i); m.kind == kindEvent && m.leg == 0 && wanted(m) {
-				out := *m
-				f.remove(i)
-				q.count(&out, -1)
-				return out, true
+			m := f.at(i)
+			if ok && m.seq > out.seq {
+				return
+			}
+			if m.kind == kindEvent && m.leg == 0 && wanted(m) {
+				list, at, out, ok = f, i, *m, true
+				return
 			}
 		}
-		return queued{}, false
 	}
-	if m, ok := from(&q.items, q.numbered); ok {
-		return m, true
+	if lane == 0 {
+		look(&q.items, q.numbered)
 	}
-	for i := range q.lanes {
-		if m, ok := from(q.lanes[i], 0); ok {
-			return m, true
-		}
+	for _, l := range q.lanes {
+		look(l, 0)
 	}
-	return queued{}, false
+	if ok {
+		list.remove(at)
+		q.count(&out, -1)
+	}
+	return out, ok
 }
 
 // cut takes out an item that waits, by its seq.

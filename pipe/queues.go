@@ -2,6 +2,7 @@ package pipe
 
 import (
 	"fmt"
+	"slices"
 	"strconv"
 	"time"
 )
@@ -62,7 +63,7 @@ func (s *Session) appendQueue(b []byte) []byte {
 	b = append(append(b, '{'), s.edn...)
 	b = fmt.Appendf(b, " :status :%s :queued %d :bytes %d :oldest-ms ", status, size, s.q.bytes+s.freshSize)
 	if old := s.q.oldest(); old != nil {
-		b = strconv.AppendInt(b, max(0, now()-old.at), 10)
+		b = strconv.AppendInt(b, ticks()-old.at, 10)
 	} else {
 		b = append(b, "nil"...)
 	}
@@ -108,10 +109,8 @@ func (s *Session) setPaused(i Item, on bool) *Error {
 	if bad != nil {
 		return bad
 	}
+	list = slices.DeleteFunc(list, func(t *Session) bool { return t == s }) // it could not hear the answer
 	for _, t := range list {
-		if t == s { // it could not hear the answer
-			continue
-		}
 		t.mu.Lock()
 		t.paused = on
 		if !on && t.l != nil && t.q.unwritten() > 0 {

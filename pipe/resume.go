@@ -28,7 +28,7 @@ func (s *Session) resumed(old *Session, hello Hello, packer Packer) error {
 	h.mu.Unlock()
 
 	l.s = old
-	l.lastInput.Store(now())
+	l.lastInput.Store(ticks())
 	old.token = hello.Session // one that comes from the Store has none yet
 	var fl flusher
 	old.mu.Lock()

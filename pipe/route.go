@@ -182,6 +182,9 @@ func (s *Session) sendAll(i Item, p *packet, to []*Session) {
 	var w *held
 	if i.Call != nil && s.hub.settings.Load().Flow.has(FullBlock) {
 		w = newHeld(s, i.Call)
+		if len(to) == 1 {
+			w.only = to[0]
+		}
 	}
 	r := s.spread(i, p, to, w)
 	clear(to)
@@ -206,6 +209,7 @@ func (r spreading) status() []byte {
 type held struct {
 	s    *Session
 	cb   []byte
+	only *Session     // the receiver, where there is one
 	left atomic.Int32 // receivers without room, and the sender until it has asked all
 	mu   sync.Mutex
 	r    spreading
@@ -217,8 +221,15 @@ func newHeld(s *Session, cb []byte) *held {
 	return w
 }
 
-// settle is what became of one that waited: "" for a receiver that has gone.
-func (w *held) settle(status Status, size int) { w.settled(spreading{worst: status, largest: size}) }
+// settle is what became of one that waited: "" for a receiver that has gone, which is
+// none of those who were reached any more.
+func (w *held) settle(status Status, size int) {
+	if status == "" {
+		w.settled(spreading{worst: StatusOK, reached: -1})
+		return
+	}
+	w.settled(spreading{worst: status, largest: size})
+}
 
 // rest is what became of all others.
 func (w *held) rest(r spreading) { w.settled(r) }
@@ -234,8 +245,12 @@ func (w *held) settled(r spreading) {
 	if w.left.Add(-1) > 0 {
 		return
 	}
+	value := w.r.status()
+	if w.only != nil && w.r.reached == 0 {
+		value = unreachable(w.only, errGone).AppendEDN(nil)
+	}
 	var fl flusher
-	w.s.put(&packet{edn: appendReply(nil, w.cb, w.r.status()), kind: kindOwed}, &fl)
+	w.s.put(&packet{edn: appendReply(nil, w.cb, value), kind: kindOwed}, &fl)
 	fl.flush()
 }
 

@@ -159,11 +159,12 @@ func wsWire(t *testing.T, h *pipe.Hub, claim pipe.Claim, handler bool) pipe.Conn
 
 // A player is one peer of a scenario.
 type player struct {
-	name string
-	conn pipe.Conn
-	in   chan string // what it gets; closed at its end
-	end  error
-	uid  string
+	name  string
+	conn  pipe.Conn
+	in    chan string // what it gets; closed at its end
+	end   error
+	asked int // calls, see ask
+	uid   string
 }
 
 func (p *player) read() {

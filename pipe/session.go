@@ -114,21 +114,24 @@ func (s *Session) finishLocked(r Reason, w why) {
 	h.clock.stop(&s.ackAlarm)
 	h.clock.stop(&s.expiry)
 	h.clock.stop(&s.ackLate)
-	if s.keep && w != "" { // first: whoever looks for the session finds it here or there
+	s.mu.Lock()
+	highest := s.q.highest() + s.lost + uint64(s.spilled)
+	s.mu.Unlock()
+	if s.keep && w != "" { // before it is not found any more
 		reason := "expired"
 		if s.uncounted {
 			reason = "uncounted"
 		}
-		s.mu.Lock()
-		highest := s.q.highest() + s.lost + uint64(s.spilled)
-		s.mu.Unlock()
 		h.past.note(s.key, gone{s.uid, s.cred, highest, reason})
 	}
 	h.unregister(s)
 	h.calls.left(s, &fl)
 	s.tellClose(r, &fl)
 	undelivered := s.outbox.end(w)
-	h.ledger.close(s.uid, books{s.accepted, s.delivered, s.undelivered})
+	s.mu.Lock()
+	own := books{s.accepted, s.delivered, s.undelivered}
+	s.mu.Unlock()
+	h.ledger.close(s.uid, own)
 	if undelivered > 0 && w != "" {
 		h.Stats.Undelivered.Add(uint64(undelivered))
 		h.log.Warn("events were not delivered", "uid", s.uid, "count", undelivered, "code", r.Code)

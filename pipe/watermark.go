@@ -1,6 +1,9 @@
 package pipe
 
-import "strconv"
+import (
+	"bytes"
+	"strconv"
+)
 
 // A watermark watches how full a queue is. The handler hears once when it is at 80 %
 // of a limit, and once when it is half empty again.
@@ -42,6 +45,13 @@ func (o *outbox) watch() {
 	}
 }
 
+func levelName(note []byte) string {
+	if bytes.HasPrefix(note, []byte("[:queue/low-water")) {
+		return "queue/low-water"
+	}
+	return "queue/high-water"
+}
+
 func (o *outbox) appendLevel(b []byte) []byte {
 	b = append(b, o.edn...)
 	return strconv.AppendInt(append(b, " :queue-size "...), int64(o.q.events+o.spilled), 10)
@@ -74,7 +84,7 @@ func (o *outbox) tellLevel(note []byte) {
 			}
 			if hd := o.hub.currentHandler(); hd != nil && &hd.outbox != o {
 				for _, n := range notes {
-					hd.put(&packet{edn: n, kind: kindOwed, name: "queue/high-water"}, &fl)
+					hd.put(&packet{edn: n, kind: kindEvent, name: levelName(n)}, &fl)
 				}
 				fl.flush()
 			}
@@ -83,6 +93,19 @@ func (o *outbox) tellLevel(note []byte) {
 			}
 		}
 	})
+}
+
+// forgive renews the credit of those who wait for a queue that there is no more.
+func (lv *watermark) forgive(h *Hub) {
+	debtors := lv.debtors
+	lv.debtors = nil
+	if len(debtors) > 0 {
+		h.goroutine(func() {
+			for _, s := range debtors {
+				s.forgive()
+			}
+		})
+	}
 }
 
 // indebt reports whether s is to wait for this queue to empty, and notes that.

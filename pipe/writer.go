@@ -171,10 +171,10 @@ func (o *outbox) wrote(l *link, err error) bool {
 	if w.pings > 0 {
 		l.probe.written()
 	}
-	o.refill()
 	if len(o.blocked) > 0 {
 		o.admit()
 	}
+	o.refill()
 	o.watch()
 	if len(o.waiters) > 0 {
 		o.tellWaiters(false)
@@ -208,7 +208,7 @@ func (o *outbox) compose(l *link, d *draft) {
 		}
 		d.batch = append(d.batch, m.Message)
 	}
-	if o.paused {
+	if o.paused && !o.leaving() {
 		return
 	}
 	if !o.keep && !o.credit.on && len(o.q.lanes) == 0 && !o.bundles() {
