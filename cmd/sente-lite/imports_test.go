@@ -56,7 +56,7 @@ var mayImport = map[string][]string{
 // testsMayImport says what tests may import besides, by the top folder they
 // are in. Neither of bridge and plugins is listed for the other.
 var testsMayImport = map[string][]string{
-	"pipe":    {"pipe", "pipe/backbone", "pipe/chaos", "pipe/pack", "pipe/transport", "pipe/pipetest"},
+	"pipe":    {"pipe", "pipe/backbone", "pipe/chaos", "pipe/journal", "pipe/pack", "pipe/transport", "pipe/pipetest"},
 	"bridge":  {"pipe", "pipe/backbone", "pipe/chaos", "pipe/pack", "pipe/transport", "pipe/pipetest"},
 	"plugins": {"pipe", "pipe/backbone", "pipe/chaos", "pipe/pipetest", "plugins", "plugins/proc", "plugins/moduletest"},
 	"cmd":     {"pipe/pipetest"},
