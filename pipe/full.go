@@ -122,7 +122,7 @@ func (o *outbox) block(m *queued, w *held, wait time.Duration) {
 // admit lets those that wait for room in, in the order of their coming. The lock is
 // held, and let go meanwhile.
 func (o *outbox) admit() {
-	for len(o.blocked) > 0 && (o.ended || !o.full(&o.blocked[0].m)) {
+	for len(o.blocked) > 0 && (o.ended || o.l != nil && !o.full(&o.blocked[0].m)) {
 		b := o.blocked[0]
 		o.blocked = o.blocked[1:]
 		o.hub.clock.stop(&b.alarm)
