@@ -50,6 +50,10 @@ func (s *Session) goAway(r Reason) {
 	s.hub.log.Debug("peer away", "uid", s.uid, "code", r.Code)
 	s.detach()
 	s.hub.clock.stop(&s.ackAlarm)
+	if r, shut := s.isShut(); shut { // just now, while it had the link still
+		s.finishLocked(r, whyOf(r))
+		return
+	}
 	s.expires(s.hub.settings.Load().Flow.Recovery.Window)
 }
 

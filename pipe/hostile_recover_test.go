@@ -425,8 +425,12 @@ func TestWhileAway(t *testing.T) {
 func TestShutdownWhileAway(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h := pipe.NewHub(pipe.HubConfig{}, pipe.Settings{})
+		o := join(t, h, "owner", asOwner, "[:sente-lite/hello {}]", false)
 		a := comeIn(t, h, asClient, ":recover true")
 		a.cut()
+		synctest.Wait()
+		o.sendTo(t, a.uid, 0, 5)
+		o.leave()
 		synctest.Wait()
 		began := time.Now()
 		if err := h.Shutdown(context.Background()); err != nil || time.Since(began) > 0 || h.Held() != 0 {

@@ -205,6 +205,8 @@ type strangers struct {
 // when ctx ends it waits no longer for those who do not read.
 func (h *Hub) Shutdown(ctx context.Context) error {
 	bye := Reason{CloseShutdown, "shutdown"}
+	told := make(chan struct{})
+	h.life.run(func() { <-told }, false) // who is away has no goroutine that would end it
 	h.life.close()
 	h.mu.RLock()
 	all := make([]*Session, 0, len(h.sessions))
@@ -215,6 +217,7 @@ func (h *Hub) Shutdown(ctx context.Context) error {
 	for _, s := range all {
 		s.shutWithin(bye, 0) // ctx ends it
 	}
+	close(told)
 	var err error
 	select {
 	case <-h.life.end():
