@@ -9,3 +9,6 @@ func TestCutsSoak(t *testing.T) {
 	cuts{clients: 100, each: 100}.overMemory(t)
 	cuts{clients: 100, each: 100}.overWires(t)
 }
+
+// TestNumbered with a million events.
+func TestNumberedSoak(t *testing.T) { numbered(t, 1_000_000) }
