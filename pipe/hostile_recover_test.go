@@ -136,6 +136,7 @@ func TestAcksUnderLoad(t *testing.T) {
 			time.Sleep(100 * time.Millisecond)
 			a.send(t, fmt.Sprintf("[:sente-lite/ack %d]", n))
 			a.gets(t, 90+n, 100+n)
+			synctest.Wait()
 			o.sendTo(t, a.uid, 190+n, 200+n)
 		}
 		synctest.Wait()
