@@ -4,9 +4,7 @@ import (
 	"crypto/sha256"
 	"errors"
 	"fmt"
-	"slices"
 	"strconv"
-	"sync"
 	"time"
 )
 
@@ -50,6 +48,10 @@ func (s *Session) goAway(r Reason) {
 	s.hub.log.Debug("peer away", "uid", s.uid, "code", r.Code)
 	s.detach()
 	s.hub.clock.stop(&s.ackAlarm)
+	if r, shut := s.isShut(); shut { // just now, while it had the link still
+		s.finishLocked(r, whyOf(r))
+		return
+	}
 	s.expires(s.hub.settings.Load().Flow.Recovery.Window)
 }
 
@@ -110,7 +112,7 @@ func (o *outbox) detach() {
 	o.window.last, o.window.at, o.window.urgent = 0, time.Time{}, false // its alarm is the clock's
 	o.hub.clock.stop(&o.ackLate)
 	o.waitsForAck, o.late = false, false
-	o.dismissBlocked()
+	o.admitAway()
 }
 
 // expire ends a session whose peer has not come back.
@@ -443,47 +445,4 @@ func (s *Session) takeOver(l *link, hello Hello) (why string) {
 	s.ackedTo(hello.Seen)
 	s.stored = false
 	return ""
-}
-
-// past remembers sessions that have ended, for those who come back too late.
-type past struct {
-	mu    sync.Mutex
-	known map[SessionKey]gone
-	order []SessionKey
-}
-
-type gone struct {
-	uid     string
-	cred    credential
-	highest uint64
-	why     string
-}
-
-const maxGone = 4096
-
-func (p *past) note(key SessionKey, g gone) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if p.known == nil {
-		p.known = map[SessionKey]gone{}
-	}
-	if len(p.order) >= maxGone {
-		delete(p.known, p.order[0])
-		p.order = slices.Delete(p.order, 0, 1)
-	}
-	p.known[key] = g
-	p.order = append(p.order, key)
-}
-
-func (p *past) find(key SessionKey, cred credential, seen uint64) outcome {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	g, ok := p.known[key]
-	switch {
-	case !ok:
-		return outcome{reason: "unknown"}
-	case g.cred != cred:
-		return outcome{reason: "credentials"}
-	}
-	return outcome{uid: g.uid, reason: g.why, missed: g.highest - min(seen, g.highest), known: true}
 }

@@ -57,8 +57,22 @@ func (o *outbox) admit() {
 	}
 }
 
-// dismissBlocked refuses all that wait for room: the link has gone, or the peer has. The
-// lock is held, and let go meanwhile.
+// admitAway lets all that wait for room wait with what comes now that the peer is away: so
+// nothing overtakes them. The lock is held, and let go meanwhile.
+func (o *outbox) admitAway() {
+	var in []*blocked
+	for len(o.blocked) > 0 && !o.ended { // all before the lock is let go
+		b := o.unblock(0)
+		o.keepFresh(&b.m, b.edn)
+		in = append(in, b)
+	}
+	for _, b := range in {
+		o.tellBlocked(b, StatusOK)
+	}
+}
+
+// dismissBlocked refuses all that wait for room: the peer has gone. The lock is held, and
+// let go meanwhile.
 func (o *outbox) dismissBlocked() {
 	for len(o.blocked) > 0 {
 		o.refuseBlocked(0)

@@ -27,16 +27,23 @@ import (
 // replies and channel messages. Nothing is lost, doubled or reordered at either end, and the
 // books balance.
 func TestCuts(t *testing.T) {
-	n := cuts{clients: 20, each: 10}
-	if testing.Short() {
-		n = cuts{clients: 5, each: 5}
-	}
+	cuts{clients: 50, each: 40}.overMemory(t)
+	cuts{clients: 20, each: 5}.overWires(t)
+}
+
+func (n cuts) overMemory(t *testing.T) {
 	t.Run("mem", func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) { n.run(t, memCuts) })
 	})
+}
+
+func (n cuts) overWires(t *testing.T) {
 	for _, w := range []string{"unix", "tcp", "ws"} {
 		t.Run(w, func(t *testing.T) {
-			n.run(t, func(t *testing.T, h *pipe.Hub, n cuts) func(*pipetest.Client, uint64) { return chaosCuts(t, h, n, w) })
+			t.Parallel()
+			n.run(t, func(t *testing.T, h *pipe.Hub, n cuts) func(*pipetest.Client, uint64) {
+				return chaosCuts(t, h, n, w)
+			})
 		})
 	}
 }
