@@ -21,6 +21,7 @@ import (
 //	h = handler           h connects as an owner that is the handler
 //	b = bob               b connects with a token that says its uid is bob
 //	a = client            a connects; it has a uid of the sidecar's making, $a in what follows
+//	a = client :bundle true :credit 2   and asks for this
 //	a > [:chat/msg 1]     a sends
 //	a < [:chat/msg …]     the next that a gets is like that; … stands for anything
 //	a ~ [:chat/msg …]     a gets this sooner or later; what comes before is passed over
@@ -38,7 +39,7 @@ type scenario struct {
 // A wire is one way for peers to reach a hub.
 type wire struct {
 	name string
-	dial func(t *testing.T, h *pipe.Hub, claim pipe.Claim, handler bool) pipe.Conn
+	dial func(t *testing.T, h *pipe.Hub, claim pipe.Claim, hello pipe.Hello) pipe.Conn
 }
 
 func wires() []wire {
@@ -48,8 +49,8 @@ func wires() []wire {
 	}
 }
 
-func memWire(text bool, torn int) func(*testing.T, *pipe.Hub, pipe.Claim, bool) pipe.Conn {
-	return func(t *testing.T, h *pipe.Hub, claim pipe.Claim, _ bool) pipe.Conn {
+func memWire(text bool, torn int) func(*testing.T, *pipe.Hub, pipe.Claim, pipe.Hello) pipe.Conn {
+	return func(t *testing.T, h *pipe.Hub, claim pipe.Claim, _ pipe.Hello) pipe.Conn {
 		c, s := transport.Mem(transport.MemOptions{Text: text, Torn: torn, Server: pipe.ConnInfo{Claim: &claim}})
 		if !h.Attach(s) {
 			t.Fatal("the hub takes no more")
@@ -59,7 +60,7 @@ func memWire(text bool, torn int) func(*testing.T, *pipe.Hub, pipe.Claim, bool) 
 }
 
 // execWire is that of a program, which takes both ends of its pipes.
-func execWire(t *testing.T, h *pipe.Hub, claim pipe.Claim, _ bool) pipe.Conn {
+func execWire(t *testing.T, h *pipe.Hub, claim pipe.Claim, _ pipe.Hello) pipe.Conn {
 	fromStdout, stdout, err := os.Pipe()
 	if err != nil {
 		t.Fatal(err)
@@ -89,9 +90,9 @@ var auth = &pipe.Auth{Anonymous: true, Tokens: []pipe.Token{
 	{Secret: "bob-token", Claim: pipe.Claim{UID: "bob"}},
 }}
 
-func listenWire(addr string) func(*testing.T, *pipe.Hub, pipe.Claim, bool) pipe.Conn {
+func listenWire(addr string) func(*testing.T, *pipe.Hub, pipe.Claim, pipe.Hello) pipe.Conn {
 	var l pipe.Listener
-	return func(t *testing.T, h *pipe.Hub, claim pipe.Claim, _ bool) pipe.Conn {
+	return func(t *testing.T, h *pipe.Hub, claim pipe.Claim, _ pipe.Hello) pipe.Conn {
 		if l == nil {
 			if addr == "unix:" {
 				addr += filepath.Join(t.TempDir(), "s", "x.sock")
@@ -138,10 +139,10 @@ func (s stranger) Info() pipe.ConnInfo {
 	return i
 }
 
-func wsWire(t *testing.T, h *pipe.Hub, claim pipe.Claim, handler bool) pipe.Conn {
+func wsWire(t *testing.T, h *pipe.Hub, claim pipe.Claim, hello pipe.Hello) pipe.Conn {
 	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		c, err := transport.Upgrade(w, r, transport.UpgradeOptions{Info: pipe.ConnInfo{
-			Transport: "ws", Upgraded: &pipe.Hello{Ours: true, Handler: &handler},
+			Transport: "ws", Upgraded: &hello,
 			Claim: &claim, Heartbeat: true}})
 		if err != nil {
 			t.Error(err)
@@ -297,20 +298,25 @@ func atoi(s string) (n uint16) {
 // connect says hello, or not, and waits for the answer.
 func connect(t *testing.T, h *pipe.Hub, w wire, name, kind string) *player {
 	t.Helper()
-	claim, hello := pipe.Claim{Role: pipe.RoleClient}, ""
+	kind, asks, _ := strings.Cut(kind, " ")
+	claim, hello := pipe.Claim{Role: pipe.RoleClient}, " "+asks
 	token := kind
 	switch kind {
 	case "client":
 	case "owner":
 		claim.Role = pipe.RoleOwner
 	case "handler":
-		claim.Role, token, hello = pipe.RoleOwner, "owner", " :handler true"
+		claim.Role, token, hello = pipe.RoleOwner, "owner", hello+" :handler true"
 	case "bob":
 		claim = pipe.Claim{UID: "bob"}
 	default:
 		t.Fatalf("what is a %q?", kind)
 	}
-	p := &player{name: name, in: make(chan string, 64), conn: w.dial(t, h, claim, kind == "handler")}
+	handler := kind == "handler"
+	upgraded := pipe.Hello{Ours: true, Handler: &handler, Bundle: strings.Contains(asks, ":bundle true")}
+	_, credit, _ := strings.Cut(asks, ":credit ")
+	fmt.Sscan(credit, &upgraded.Credit)
+	p := &player{name: name, in: make(chan string, 64), conn: w.dial(t, h, claim, upgraded)}
 	go p.read()
 	var got string
 	if w.name == "ws" {

@@ -69,7 +69,7 @@ type FullPolicy string
 
 const (
 	FullNotify     FullPolicy = "notify"      // it is refused, and its sender told
-	FullDropOldest FullPolicy = "drop-oldest" // the oldest event that waits makes room
+	FullDropOldest FullPolicy = "drop-oldest" // the oldest event of this policy that waits makes room; else refused
 	FullDropNewest FullPolicy = "drop-newest" // it is left out
 	FullCoalesce   FullPolicy = "coalesce"    // an older one of the same name and sender makes room; else refused
 	FullBlock      FullPolicy = "block"       // it waits for room, BlockFor at most; then refused
