@@ -61,6 +61,11 @@ const ops = {
   size: ({page, width, height}) => pages.get(page).page.setViewportSize({width, height}),
   scheme: ({page, scheme}) => pages.get(page).page.emulateMedia({colorScheme: scheme}),
   shot: ({page, path}) => pages.get(page).page.screenshot({path}).then(() => null),
+  reload: ({page}) => pages.get(page).page.reload({waitUntil: "load"}).then(() => null),
+  /** Takes the network from a page's context, or gives it back. */
+  offline: ({page, on}) => pages.get(page).page.context().setOffline(on),
+  /** Freezes a page's timers and tasks as a browser does in the background, or lets them go on. */
+  freeze: ({page, on}) => pages.get(page).cdp.send("Page.setWebLifecycleState", {state: on ? "frozen" : "active"}).then(() => null),
   async close({page}) {
     const {page: p} = pages.get(page);
     pages.delete(page);
