@@ -54,8 +54,6 @@ type flowTest struct {
 	uid string // of the page
 }
 
-var uidOf = regexp.MustCompile(`:uid "([^"]+)"`)
-
 func startFlow(t *testing.T, driver, flow, options string) *flowTest {
 	t.Helper()
 	f := &flowTest{p: startPipe(t, static(t)+" :flow {"+flow+"}")}
@@ -70,10 +68,16 @@ func startFlow(t *testing.T, driver, flow, options string) *flowTest {
 // n/n is in heard.
 func (f *flowTest) connect(page, options string) {
 	f.t.Helper()
+	f.dial(page, options)
+	f.uid = f.p.await(`^\[:sente-lite/open .*:uid "([^"]+)"`)[1]
+}
+
+// dial is connect where the handler need not hear of it.
+func (f *flowTest) dial(page, options string) {
+	f.t.Helper()
 	f.eval(page, `(heard = [], errors = [], told = [], states = [], s = SenteLite.connect({backoff: () => 10, onError: (e) => errors.push(e.code),
 		onReconnect: (_, r) => told.push(r), onState: (now, old) => now.status !== old.status && states.push(now.reason), %s}), s.on("n/n", (n) => heard.push(n)), true)`, options)
 	f.wait(page, `s.state.open`)
-	f.uid = f.p.await(`^\[:sente-lite/open .*:uid "([^"]+)"`)[1]
 }
 
 // send sends the page an event.
