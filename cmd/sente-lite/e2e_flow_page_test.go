@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"regexp"
 	"strconv"
+	"strings"
 	"testing"
 
 	"github.com/sente-lite/sente-lite/pipe/chaos"
@@ -43,13 +44,15 @@ func TestFlowFrozen(t *testing.T) {
 	for n := 1; n < 300; n++ {
 		f.send("[:n/n %d]", n)
 	}
-	f.p.say(`[[:sente-lite/flush {:to %q :timeout-ms 1500}] "frozen"]`, f.uid)
-	f.p.await(`:chsk/reply "frozen"`)
+	f.p.say(`[[:sente-lite/flush {:to %q :timeout-ms 1500 :acked? true}] "frozen"]`, f.uid)
+	if m := f.p.await(`:chsk/reply "frozen".*`); !strings.Contains(m[0], "timeout") {
+		t.Errorf("a page that is frozen has acknowledged: %s", m[0])
+	}
 	f.do("freeze", "a", map[string]any{"on": false})
 	f.hears("a", 300)
 	f.eval("a", `s.send("page/n", 0)`)
 	f.awaits(0, 1)
-	f.is("a", `[told.every((r) => r.recovered), errors]`, `[true,[]]`)
+	f.is("a", `[told.length, told.every((r) => r.recovered), states[2], errors]`, `[1,true,"ping-timeout",[]]`)
 }
 
 // TestFlowReload loads a page anew while events wait, some of them written and not
