@@ -12,7 +12,8 @@ import (
 	"time"
 )
 
-// A browser is a headless Chromium, driven by testdata/e2e/browser.mjs.
+// A browser is a headless Chromium, driven by testdata/e2e/browser.mjs, or what
+// testdata/e2e/node.mjs has of one: pages that are scripts.
 type browser struct {
 	t *testing.T
 	p *program
@@ -40,8 +41,13 @@ type browserLine struct {
 
 func startBrowser(t *testing.T) *browser {
 	t.Helper()
+	return startDriver(t, "browser.mjs")
+}
+
+func startDriver(t *testing.T, script string) *browser {
+	t.Helper()
 	b := &browser{t: t, waits: map[int]chan browserLine{}}
-	b.p = start(t, "browser", "node", e2eFile(t, "e2e", "browser.mjs"))
+	b.p = start(t, script, "node", e2eFile(t, "e2e", script))
 	b.p.await(`"ready":true`)
 	read := make(chan struct{})
 	go func() {

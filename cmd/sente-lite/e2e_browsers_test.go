@@ -144,6 +144,7 @@ func TestComesBack(t *testing.T) {
 	b.eval("a", `(s = SenteLite.connect(), heard = [], s.subscribe("room", (data) => heard.push(data)))`)
 	b.eval("a", `s.send("page/n", 0).status`)
 	first.await(`:event \[:page/n 0\]`)
+	b.eval("a", `s.flush({acked: true})`) // or the page would say that it may not have arrived
 	first.signal(syscall.SIGKILL)
 	b.wait("a", `s.state.status === "waiting"`)
 	if got := b.text("a", `[1, 2, 3].map((n) => s.send("page/n", n).status).join(" ")`); got != "queued queued queued" {

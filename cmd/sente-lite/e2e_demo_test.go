@@ -85,7 +85,19 @@ func TestDemo(t *testing.T) {
 	b.sees("ann", "#safe", "not safe to close")
 	b.shoot("ann", "cut")
 	b.sees("bob", "#log .text", "while it was cut")
-	b.wait("ann", `document.querySelector("#safe").dataset.safe === "true" && !document.querySelector("#recovered").innerText.includes("down")`)
+	b.sees("ann", "#recovered", "resumed, nothing lost")
+	b.wait("ann", `document.querySelector("#safe").dataset.safe === "true" && !document.querySelector("#log .pending")`)
+	for _, width := range []int{375, 1280} {
+		b.do("size", "ann", map[string]any{"width": width, "height": 760})
+		for _, scheme := range []string{"dark", "light"} {
+			b.do("scheme", "ann", map[string]any{"scheme": scheme})
+			if width < 861 {
+				b.click("ann", `.tabs button[data-view="link"]`)
+			}
+			b.shoot("ann", fmt.Sprintf("%d-resumed-%s", width, scheme))
+		}
+	}
+	b.do("size", "ann", map[string]any{"width": 1280, "height": 800})
 
 	// The sidecar goes and comes back; so does it then.
 	demo.signal(syscall.SIGKILL)

@@ -61,6 +61,22 @@ const ops = {
   size: ({page, width, height}) => pages.get(page).page.setViewportSize({width, height}),
   scheme: ({page, scheme}) => pages.get(page).page.emulateMedia({colorScheme: scheme}),
   shot: ({page, path}) => pages.get(page).page.screenshot({path}).then(() => null),
+  reload: ({page}) => pages.get(page).page.reload({waitUntil: "load"}).then(() => null),
+  /** Takes the network from a page's context, or gives it back. */
+  offline: ({page, on}) => pages.get(page).page.context().setOffline(on),
+  /**
+   * Stops all of a page's code, as a browser does in the background, or lets it go on. By the debugger: what is there
+   * for it, Page.setWebLifecycleState, does nothing to a page without a window.
+   */
+  async freeze({page, on}) {
+    const {cdp} = pages.get(page);
+    if (!on) return void await cdp.send("Debugger.disable");
+    await cdp.send("Debugger.enable");
+    const paused = new Promise((resolve) => cdp.once("Debugger.paused", resolve));
+    await cdp.send("Debugger.pause");
+    cdp.send("Runtime.evaluate", {expression: "0"}).catch(() => {}); // what it stops in; answered once it goes on
+    await paused;
+  },
   async close({page}) {
     const {page: p} = pages.get(page);
     pages.delete(page);

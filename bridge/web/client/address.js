@@ -1,5 +1,16 @@
 // Where the link goes, what it asks for, when it is tried again, and what its end means.
 
+/**
+ * The states, and state.reason for each edge:
+ *
+ *   connecting → open        opened (the first time), resumed (nothing was lost), reopened (a new session)
+ *   connecting → waiting     unreachable, handshake-timeout, token-failed, or as from open
+ *   open       → waiting     lost, dead (silence), a word of CLOSES below 4500, server-closed (any other)
+ *   connecting, open → waiting  uncounted (the two sides disagree on what came: the next link begins a session)
+ *   waiting    → connecting  retry (the delay is over), online, visible
+ *   any        → connecting  connect (the first time), reconnect (called)
+ *   any        → closed      closed (called), bad-socket, a word of CLOSES from 4500 on, refused (any other)
+ */
 const CLOSES = {
   1001: "shutdown", 1006: "lost", 4000: "ping-timeout", 4001: "overloaded", 4002: "draining",
   4500: "replaced", 4501: "unauthorized", 4502: "token-expired", 4503: "origin", 4504: "kicked",

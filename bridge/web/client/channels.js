@@ -42,8 +42,9 @@ class Channels {
   /** The call of a channel that is being joined: older sidecars answer by an event. */
   cb(channel) { return this.#subs.get(channel)?.cb; }
 
+  /** Tells what was published. Returns what run has. */
   heard({"channel-id": channel, data, from}) {
-    for (const fn of [...(this.#subs.get(channel)?.fns || [])]) this.#link.run(fn, data, {channel, from});
+    return [...(this.#subs.get(channel)?.fns || [])].map((fn) => this.#link.run(fn, data, {channel, from}));
   }
 
   #join(channel, sub, first) {

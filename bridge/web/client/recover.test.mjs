@@ -375,3 +375,48 @@ test("unsubscribing and joining again while away end as joined", async (t) => {
   await again;
   assert.deepEqual(ids(side.session.got), ["sente-lite/subscribe", "sente-lite/unsubscribe", "sente-lite/subscribe"]);
 });
+
+test("credit: a handler's promise holds back that of its event, for a time, and not while a call of ours waits", async (t) => {
+  const {s, side, accept, tick} = start(t, {credit: 4});
+  const doing = [];
+  s.on("n/n", () => new Promise((resolve) => doing.push(resolve)));
+  s.on("n/calls", () => s.ask("n/ask"));
+  accept();
+  const credits = () => side.socket.sent.splice(0).filter((i) => i[0] === "sente-lite/credit").map((i) => i[1]);
+  for (let n = 0; n < 6; n++) side.send(["n/n", n]);
+  side.arriveDown(9);
+  await turn();
+  assert.deepEqual([doing.length, credits()], [4, []]);
+  doing[2]();
+  doing[0]();
+  await turn();
+  assert.deepEqual(credits(), [2]);
+  side.session.credit += 2;
+  side.pump();
+  side.arriveDown(9);
+  assert.equal(doing.length, 6);
+  tick(4999);
+  assert.deepEqual(credits(), []);
+  tick(1); // none of the four has ended
+  assert.deepEqual(credits(), [2, 2]);
+  doing.forEach((done) => done());
+  await turn();
+  assert.deepEqual(credits(), []);
+
+  // The reply may stand behind events that wait for this credit.
+  side.session.credit += 4;
+  side.send(["n/n", 6]);
+  side.send(["n/calls", 7]);
+  side.arriveDown(9);
+  assert.deepEqual(credits(), [2]);
+
+  // What is held when the link goes is nothing to the next.
+  side.send(["n/n", 8]);
+  side.cut();
+  tick(s.state.nextRetryAt - Date.now());
+  accept();
+  tick(5000);
+  doing.forEach((done) => done());
+  await turn();
+  assert.deepEqual(credits(), []);
+});

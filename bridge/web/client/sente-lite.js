@@ -11,33 +11,25 @@
  *
  * In Node: require it and give {url}, before Node 22 also {WebSocket: require("ws")}. Keywords are strings here.
  *
- * The states, and state.reason for each edge:
- *
- *   connecting → open        opened (the first time), resumed (nothing was lost), reopened (a new session)
- *   connecting → waiting     unreachable, handshake-timeout, token-failed, or as from open
- *   open       → waiting     lost, dead (silence), a word of CLOSES below 4500, server-closed (any other)
- *   connecting, open → waiting  uncounted (the two sides disagree on what came: the next link begins a session)
- *   waiting    → connecting  retry (the delay is over), online, visible
- *   any        → connecting  connect (the first time), reconnect (called)
- *   any        → closed      closed (called), bad-socket, a word of CLOSES from 4500 on, refused (any other)
- *
- * A link that goes and comes back within the sidecar's window (:backup-secs) is resumed: both sides send again what the
- * other does not have, nothing is lost, doubled or reordered, calls and subscriptions go on. Otherwise onReconnect is
- * told {recovered: false, missed, reason, unsure}: missed events of the sidecar's did not come (null: it is not known how
- * many), and what was written without an acknowledgement may have arrived or not: calls reject with chsk/closed, events
- * are counted in one error "sente-lite/unsure" for onError. What was never written is sent in any case.
+ * A link that comes back within the sidecar's window (:backup-secs) goes on where it was: nothing is lost, doubled or
+ * reordered, calls and subscriptions stay. Otherwise onReconnect is told {recovered: false, missed, reason, unsure}:
+ * missed events did not come (null: an unknown number), and what was written without an acknowledgement may have arrived
+ * or not: calls reject with chsk/closed, events are counted in one error "sente-lite/unsure". The rest is sent.
  */
 (function (root) {
   "use strict";
 
-  const WAKE_PING_MS = 2000; // after sleep or a change of network the user is looking: decide soon
   const STABLE_MS = 5000; // an open link that lasted this long starts the backoff anew
 
   // Each of these lines is that file's text, in what is served.
   // include address.js
+  // include calls.js
   // include channels.js
   // include errors.js
+  // include handlers.js
+  // include heartbeat.js
   // include inbox.js
+  // include keeper.js
   // include outbox.js
   // include store.js
   // include writer.js
@@ -51,20 +43,11 @@
   }
 
   class Client {
-    #o; #url; #ws = null; #up = false; #turn = 0; #tries = 0; #heard = 0; #cb = 0; #serving = 0; #again = false;
-    #handlers = new Map(); // event id → Set of functions
-    #channels = new Channels({
-      live: () => this.#live(), resumes: () => this.#session !== null, ended: () => this.state.status === "closed",
-      report: (e) => this.#report(e), run: (...args) => this.#run(...args),
-      call: (event, resolve, reject, first) => this.#call(event, this.#o.timeoutMs, resolve, reject, first),
-    });
-    #calls = new Map(); // cb → {resolve, reject, timer, item, event}
-    #pings = []; // what each pong, or an error, is told to, in the order written: pongs carry no number
-    #out; #writer; #inbox;
+    #o; #url; #ws = null; #up = false; #turn = 0; #tries = 0; #again = false;
+    #out; #writer; #inbox; #calls; #channels; #handlers; #heart; #keeper;
     #session = null; #epoch = 0; // what the next link resumes, and how many there were
     #lostBy = "off"; // why there is nothing to resume
-    #store = null; #loading = null;
-    #retryTimer; #dialTimer; #watchTimer;
+    #retryTimer; #dialTimer;
     #limits = {};
 
     constructor(options) {
@@ -75,12 +58,33 @@
       this.#url = socketURL(this.#o);
       if (!this.#o.WebSocket) throw new TypeError("connect: no WebSocket here; give {WebSocket: require(\"ws\")}");
       this.#out = new Outbox({items: this.#o.maxQueue, bytes: this.#o.maxQueueBytes});
-      const link = {live: () => this.#live(), send: (text) => this.#ws.send(text), limits: () => this.#limits};
+      const link = {
+        live: () => this.#live(), send: (text) => this.#ws.send(text), limits: () => this.#limits,
+        report: (e) => this.#report(e), closed: (event, retry) => this.#closed(event, retry),
+        pump: () => this.#writer.pump(), save: () => this.#keeper.save(),
+      };
+      this.#calls = new Calls({
+        put: (event, cb, first) => this.#put([event, cb], event[0], "call", {cb, first}),
+        opened: () => this.#inbox.asked(), recall: (item) => this.#out.remove((i) => i === item).length > 0,
+      });
+      this.#handlers = new Handlers({...link, most: () => this.#most, maxCalls: this.#o.maxCalls});
+      this.#channels = new Channels({
+        ...link, resumes: () => this.#session !== null, ended: () => this.state.status === "closed",
+        run: (...args) => this.#handlers.run(...args),
+        call: (event, resolve, reject, first) => this.#calls.call(event, this.#o.timeoutMs, resolve, reject, first),
+      });
+      this.#heart = new Heartbeat({...link, options: this.#o, dead: (text) => this.#down(1006, text, false, "dead")});
       this.#writer = new Writer(this.#out, {...link, bundle: this.#o.bundle, ping: () => this.ping(),
-        claim: () => this.#store && this.#out.keeps && this.#out.claim() && this.#save()});
-      this.#inbox = new Inbox({...link, credit: this.#o.credit, keeps: () => this.#out.keeps, save: () => this.#save()});
-      if (this.#o.store) this.#load();
-      this.lateReplies = 0; // and second ones
+        claim: () => this.#keeper.on && this.#out.keeps && this.#out.claim() && this.#keeper.save()});
+      this.#inbox = new Inbox({...link, credit: this.#o.credit, keeps: () => this.#out.keeps, asks: () => this.#calls.size > 0});
+      this.#keeper = new Keeper(this.#o.store, this.#out, this.#inbox, {
+        ...link, expire: (item) => this.#expire(item),
+        state: () => ({session: this.#session, epoch: this.#epoch, cb: this.#calls.last}),
+        restored: ({session, cb}) => {
+          this.#calls.last += cb;
+          [this.#session, this.#again] = [session, session !== null];
+        },
+      });
       this.state = Object.freeze({
         status: "closed", reason: null, open: false, uid: null, session: null, since: null, handshake: null,
         recovery: null, lastClose: null, attempts: 0, nextRetryAt: null, offline: !!root.navigator && root.navigator.onLine === false,
@@ -91,6 +95,9 @@
 
     /** Events, calls and replies that were not written yet. */
     get queued() { return this.#out.items.length - this.#out.written + this.#out.acked; }
+
+    /** Replies, late and second ones too, to no call that is open. */
+    get lateReplies() { return this.#calls.late; }
 
     /**
      * What would be lost with the page: {count, safeToClose, oldestMs}, for a beforeunload handler or a "saving" mark.
@@ -105,20 +112,16 @@
     /**
      * Calls fn(data, event) for each event with this id, or all with "*"; returns what ends it. The value (or promise)
      * of a call's first handler is the reply, its throw an error of category "fault"; "*" only looks on.
+     * An event's handler that returns a promise slows the sender too: its credit is given back once that is settled, at
+     * most 5 s later, at once while a call of ours is open.
      */
     on(id, fn) {
-      if (id !== "*") eventOf("on", id);
-      if (!this.#handlers.has(id)) this.#handlers.set(id, new Set());
-      this.#handlers.get(id).add(fn);
+      this.#handlers.on(id, fn);
       return () => this.off(id, fn);
     }
 
     /** Ends one handler of an id, or without fn all of them. */
-    off(id, fn) {
-      const fns = this.#handlers.get(id);
-      if (fn && fns) fns.delete(fn);
-      if (!fn || (fns && fns.size === 0)) this.#handlers.delete(id);
-    }
+    off(id, fn) { this.#handlers.off(id, fn); }
 
     /**
      * Sends an event, send("chat/msg", data) or send(["chat/msg", data]), as {status, queueSize}. "ok" leaves now, or in
@@ -139,7 +142,7 @@
       return new Promise((resolve, reject) => {
         const event = eventOf("ask", id, data);
         if (this.#calls.size >= this.#o.maxCalls) throw busy(event[0], "too many are open already");
-        this.#call(event, timeoutMs, resolve, reject);
+        this.#calls.call(event, timeoutMs, resolve, reject);
       });
     }
 
@@ -158,19 +161,7 @@
     sendTo(uid, message) { return this.send("msg/send-to-client", {"to-uid": uid, message}); }
 
     /** The time to the sidecar and back, in milliseconds. */
-    ping({timeoutMs = this.#o.pingTimeoutMs} = {}) {
-      return new Promise((resolve, reject) => {
-        if (!this.#live()) throw this.#closed("chsk/ws-ping", true);
-        if (this.#pings.length >= this.#o.maxCalls) throw busy("chsk/ws-ping", "too many are open already");
-        const at = performance.now();
-        const timer = setTimeout(() => reject(timeout("chsk/ws-ping", timeoutMs, true)), timeoutMs);
-        this.#pings.push((error) => {
-          clearTimeout(timer);
-          error ? reject(error) : resolve(performance.now() - at);
-        });
-        this.#ws.send('["chsk/ws-ping"]');
-      });
-    }
+    ping({timeoutMs = this.#o.pingTimeoutMs} = {}) { return this.#heart.ping(timeoutMs); }
 
     /**
      * Resolves once all that was sent before is written, with acked once the sidecar has it: by its acknowledgement, or
@@ -210,7 +201,7 @@
         this.#o.connectTimeoutMs);
       let {token} = this.#o;
       try {
-        if (this.#loading) await this.#loading;
+        if (this.#keeper.loading) await this.#keeper.loading;
         if (typeof token === "function") token = await token();
       } catch (e) {
         if (turn === this.#turn) this.#down(1006, `token: ${e?.message}`, false, "token-failed");
@@ -259,11 +250,11 @@
       this.#channels.join(!recovered);
       this.#up = true;
       this.#writer.pump(true);
-      this.#watch();
-      this.#save();
+      this.#heart.watch();
+      this.#keeper.save();
       this.#set({status: "open", open: true, uid, session: data.session || null, since: Date.now(), attempts: 0, recovery,
         handshake: {...data, first}}, recovered ? "resumed" : again ? "reopened" : "opened");
-      again ? this.#run(this.#o.onReconnect, this.state, recovery) : this.#run(this.#o.onOpen, this.state);
+      again ? this.#handlers.run(this.#o.onReconnect, this.state, recovery) : this.#handlers.run(this.#o.onOpen, this.state);
     }
 
     /** There is nothing to resume any more. */
@@ -281,9 +272,9 @@
       const unsure = out.restart().filter((i) => i.kind === "event");
       this.#epoch++;
       this.#inbox.restart(0);
-      if (this.#store) out.committed = 0;
-      for (const [cb, call] of this.#calls) if (call.item.n > 0) this.#settle(cb, this.#closed(call.event, false));
-      for (const {cb} of out.remove((i) => i.id === "sente-lite/unsubscribe")) this.#settle(cb, null);
+      if (this.#keeper.on) out.committed = 0;
+      this.#calls.end((event) => this.#closed(event, false), true);
+      for (const {cb} of out.remove((i) => i.id === "sente-lite/unsubscribe")) this.#calls.settle(cb, null);
       this.#channels.left();
       if (unsure.length > 0 && report) {
         const events = {};
@@ -296,29 +287,11 @@
       return unsure.length;
     }
 
-    /** Silence beyond the sidecar's own pings is asked about; no answer ends the link. */
-    #watch() {
-      const {"ws-kalive-ms": kalive = this.#o.kaliveMs, "ws-ping-timeout-ms": more = this.#o.pingTimeoutMs} = this.#limits;
-      const heard = this.#heard;
-      this.#watchTimer = setTimeout(() => {
-        if (heard === this.#heard) this.#probe(this.#o.pingTimeoutMs);
-        this.#watch();
-      }, kalive + more);
-    }
-
-    #probe(timeoutMs) {
-      const [ws, heard] = [this.#ws, this.#heard];
-      this.ping({timeoutMs}).catch((e) => {
-        const dead = e.code === "chsk/timeout" && ws === this.#ws && heard === this.#heard;
-        if (dead) this.#down(1006, `no pong in ${timeoutMs} ms`, false, "dead");
-      });
-    }
-
     /** Leaves the socket behind, and fails what was sent over it if there is no session to resume. */
     #drop(code, reason) {
       this.#turn++;
       this.#up = false;
-      for (const t of [this.#retryTimer, this.#dialTimer, this.#watchTimer]) clearTimeout(t);
+      for (const t of [this.#retryTimer, this.#dialTimer]) clearTimeout(t);
       this.#writer.rest();
       this.#inbox.rest();
       const ws = this.#ws;
@@ -327,10 +300,10 @@
         ws.onmessage = ws.onclose = null; // onerror stays: npm's ws throws without one
         if (ws.readyState < 2) code ? ws.close(code, reason) : ws.close();
       }
-      for (const ping of this.#pings.splice(0)) ping(this.#closed("chsk/ws-ping", true));
+      this.#heart.rest();
       if (this.#session) return;
       this.#epoch++;
-      for (const [cb, call] of this.#calls) if (call.item.n > 0) this.#settle(cb, this.#closed(call.event, false));
+      this.#calls.end((event) => this.#closed(event, false), true);
       this.#channels.left();
     }
 
@@ -347,20 +320,20 @@
       const delay = Math.round(spread ? Math.random() * spread[1] : this.#o.backoff(this.#tries));
       this.#retryTimer = setTimeout(() => this.#dial("retry"), delay);
       this.#set({status: "waiting", open: false, lastClose, attempts: ++this.#tries, nextRetryAt: Date.now() + delay}, why);
-      if (open) this.#run(this.#o.onClose, lastClose);
+      if (open) this.#handlers.run(this.#o.onClose, lastClose);
     }
 
     #end(lastClose) {
       if (this.state.status === "closed") return;
       const {open} = this.state;
       this.#out.remove((i) => i.kind === "call");
-      for (const [cb, call] of this.#calls) this.#settle(cb, this.#closed(call.event, true));
+      this.#calls.end((event) => this.#closed(event, true));
       this.#channels.fail(this.#closed("sente-lite/subscribe", true));
       this.#writer.fail(this.#closed("flush", true));
       this.#tries = 0;
-      this.#save();
+      this.#keeper.save();
       this.#set({status: "closed", open: false, nextRetryAt: null, lastClose: Object.freeze(lastClose)}, lastClose.why);
-      if (open || lastClose.why !== "closed") this.#run(this.#o.onClose, lastClose);
+      if (open || lastClose.why !== "closed") this.#handlers.run(this.#o.onClose, lastClose);
     }
 
     #listen(on) {
@@ -374,7 +347,7 @@
     #wake = ({type}) => {
       if (type.endsWith("line")) this.#set({offline: type === "offline"}, this.state.reason);
       if (type === "visibilitychange" && root.document.visibilityState === "hidden") return;
-      if (this.#live()) this.#probe(WAKE_PING_MS);
+      if (this.#live()) this.#heart.probe(WAKE_PING_MS);
       else if (this.state.status === "waiting" && type !== "offline") this.#dial(type === "online" ? type : "visible");
     };
 
@@ -393,7 +366,7 @@
       const item = out.add({text, bytes, id, kind, cb}, first);
       if (expiresMs >= 0) this.#expire(Object.assign(item, {expiresAt: Date.now() + expiresMs}));
       this.#writer.pump(kind !== "event");
-      this.#save();
+      this.#keeper.save();
       const leaves = this.#live() && (item.n > 0 ? item.n <= out.written : out.next(Infinity, Infinity).includes(item));
       return {status: leaves ? "ok" : "queued", queueSize: this.queued, item};
     }
@@ -405,79 +378,13 @@
         if (this.#out.remove((i) => i === item).length === 0) return;
         this.#report(fail("unavailable", "sente-lite/expired", item.id, "there was no link within its time", {retry: true}));
         this.#writer.flushed();
-        this.#save();
+        this.#keeper.save();
       }, Math.min(2 ** 31 - 1, Math.max(0, item.expiresAt - Date.now())));
-    }
-
-    #call(event, timeoutMs, resolve, reject, first) {
-      const cb = (++this.#cb).toString(36);
-      const {error, item} = this.#put([event, cb], event[0], "call", {cb, first});
-      if (error) return void reject(error);
-      const timer = setTimeout(() => {
-        // A call that never left must not leave after its caller has given up.
-        const unsent = this.#out.remove((i) => i === item).length > 0;
-        this.#settle(cb, timeout(event[0], timeoutMs, unsent));
-      }, timeoutMs);
-      this.#calls.set(cb, {resolve, reject, timer, item, event: event[0]});
-      return cb;
-    }
-
-    // The store: nothing is written or acknowledged before it is on disk, so that a page that is loaded anew goes on
-    // with the session where this one was.
-    #load() {
-      const name = this.#o.store === true ? tabName() : this.#o.store;
-      const gone = (e) => {
-        this.#store = null;
-        this.#inbox.saved(Infinity);
-        this.#out.committed = Infinity;
-        this.#report(fail("unavailable", "sente-lite/no-store", "connect",
-          `what waits will not outlive the page: ${e?.message || e}; another page has the store ${name}, or IndexedDB is off`));
-        this.#writer.pump();
-      };
-      this.#store = new Store(name);
-      this.#inbox.saved(0);
-      this.#store.failed = gone;
-      this.#out.committed = 0;
-      this.#loading = this.#store.load().then((r) => {
-        if (!r) return;
-        const {session, seen, cb} = r;
-        this.#out.restore(r);
-        r.items.forEach((i) => i.n === 0 && i.expiresAt && this.#expire(i));
-        [this.#session, this.#cb, this.#again] = [session, this.#cb + cb, session !== null];
-        this.#inbox.restart(seen);
-      }).catch(gone).then(() => {
-        this.#loading = null;
-        this.#save();
-      });
-    }
-
-    #save() {
-      if (!this.#store || this.#loading) return;
-      const snapshot = () => {
-        const {items, acked, sent} = this.#out;
-        const kept = items.filter((i) => i.kind !== "call" || i.n > 0).map(({cb, ...i}) => i);
-        return {session: this.#session, epoch: this.#epoch, seen: this.#inbox.seen, cb: this.#cb, acked, sent, items: kept};
-      };
-      this.#store.save(snapshot, (record) => {
-        if (record.epoch !== this.#epoch) return;
-        this.#out.committed = record.sent;
-        this.#inbox.saved(record.seen);
-        this.#writer.pump();
-      }, this.#store.failed);
-    }
-
-    #settle(cb, value) {
-      const call = this.#calls.get(cb);
-      if (!call) return this.lateReplies++;
-      this.#calls.delete(cb);
-      clearTimeout(call.timer);
-      const error = value instanceof SenteLiteError ? value : errorIn(value, call.event);
-      error ? call.reject(error) : call.resolve(value);
     }
 
     // In.
     #take(ws, text) {
-      this.#heard++;
+      this.#heart.heard();
       let items;
       try {
         const value = JSON.parse(text);
@@ -493,12 +400,13 @@
       for (const item of items) {
         if (ws !== this.#ws) return; // a handler may have closed it: the next link brings the rest
         this.#inbox.came(item);
+        let doing;
         try {
-          this.#item(item);
+          doing = this.#item(item);
         } catch (e) {
           this.#unreadable(e);
         }
-        if (ws === this.#ws) this.#inbox.handled(item);
+        if (ws === this.#ws) this.#inbox.handled(item, doing);
       }
     }
 
@@ -506,6 +414,7 @@
       this.#report(fail("incorrect", "sente-lite/bad-message", "the sidecar", `sent what cannot be read: ${e.message}`));
     }
 
+    /** Returns a promise where the page's handlers are not done with an event yet. */
     #item(item) {
       if (Array.isArray(item[0])) return item[1] === null ? this.#item(item[0]) : void this.#serve(...item);
       const [id, data] = item;
@@ -513,67 +422,38 @@
       switch (id) {
         case "chsk/handshake": return this.#opened(data);
         case "chsk/ws-ping": return this.#ws.send('["chsk/ws-pong"]');
-        case "chsk/ws-pong": return void this.#pings.shift()?.();
+        case "chsk/ws-pong": return this.#heart.pong();
         case "sente-lite/ack":
           this.#out.ack(data);
           this.#writer.pump(); // what waited for room
-          return this.#save();
+          return this.#keeper.save();
         case "sente-lite/credit":
           if (data > 0) this.#out.credit += data;
           return this.#writer.pump();
-        case "chsk/reply": return void this.#settle(data, item[2]);
+        case "chsk/reply": return this.#calls.settle(data, item[2]);
         case "sente-lite/subscribed":
-          if (this.#channels.cb(data?.["channel-id"])) this.#settle(this.#channels.cb(data["channel-id"]), data);
+          if (this.#channels.cb(data?.["channel-id"])) this.#calls.settle(this.#channels.cb(data["channel-id"]), data);
           break;
-        case "sente-lite/channel-msg":
-          if (data) this.#channels.heard(data);
-          break;
+        case "sente-lite/channel-msg": return this.#handlers.tell(item, data ? this.#channels.heard(data) : []);
         case "sente-lite/error": this.#report(errorIn(item));
       }
-      for (const key of [id, "*"]) for (const fn of [...(this.#handlers.get(key) || [])]) this.#run(fn, data, item);
+      return this.#handlers.tell(item);
     }
 
     async #serve(event, cb) {
       const epoch = this.#epoch;
-      const [id, data] = event;
-      const [first, ...rest] = this.#handlers.get(id) || [];
-      const reply = (value) => JSON.stringify(["chsk/reply", cb, value === undefined ? null : value]);
-      const refuse = (category, code, text) => reply(["sente-lite/error",
-        {category, code: "sente-lite/" + code, message: `${id}: ${text}`, "event-id": id, "retry?": category === "busy"}]);
-      for (const fn of [...rest, ...(this.#handlers.get("*") || [])]) this.#run(fn, data, event);
-      let text;
-      if (!first) text = refuse("not-found", "no-handler", "no handler here");
-      else if (this.#serving >= this.#o.maxCalls) text = refuse("busy", "busy", "too many are open already");
-      else {
-        this.#serving++;
-        try {
-          text = reply(await first(data, event));
-        } catch (e) {
-          this.#report(e);
-          text = refuse("fault", "handler-failed", `the handler failed: ${e?.message || e}`);
-        }
-        this.#serving--;
-      }
-      if (utf8.encode(text).length > this.#most) text = refuse("incorrect", "too-large", `a reply of more than ${this.#most} bytes`);
+      const text = await this.#handlers.serve(event, cb);
       if (epoch !== this.#epoch) return; // a reply belongs to the session that its call came in
       this.#out.add({text, bytes: utf8.encode(text).length, id: "chsk/reply", kind: "reply"});
       this.#writer.pump(true);
-      this.#save();
+      this.#keeper.save();
     }
 
     // What is told to the page.
-    async #run(fn, ...args) {
-      try {
-        await fn?.(...args);
-      } catch (e) {
-        this.#report(e);
-      }
-    }
-
     #set(patch, reason) {
       const old = this.state;
       this.state = Object.freeze({...old, ...patch, reason});
-      this.#run(this.#o.onState, this.state, old);
+      this.#handlers.run(this.#o.onState, this.state, old);
     }
 
     #report(error) {

@@ -5,7 +5,7 @@
 // works with what is there. What others send is only ever put into text nodes.
 
 import {cuttable, flow} from "./flow.js";
-import {age, clock, el, fill, hue, kept, millis, timeOf} from "./page.js";
+import {age, clock, el, fill, hue, kept, madeUp, millis, timeOf} from "./page.js";
 import {drawPaste, pasteLines} from "./paste.js";
 import {gap, lastRtt, measure} from "./rtt.js";
 
@@ -22,12 +22,6 @@ const savedName = kept("sessionStorage", "name", null);
 const savedUids = kept("sessionStorage", "uids", []);
 const savedJoined = kept("sessionStorage", "joined", []);
 const savedRooms = kept("localStorage", "rooms", []);
-
-const pick = (words) => words[Math.floor(Math.random() * words.length)];
-const madeUp = () => `${pick(["amber", "quiet", "north", "cedar", "paper", "river", "early", "plain", "copper", "hazel", "silver",
-  "winter", "mossy", "coral", "dusty", "clear"])} ${
-  pick(["heron", "fox", "crane", "otter", "wren", "hare", "finch", "lynx", "ibis", "marten", "owl", "plover", "seal",
-  "stoat", "swift", "vole"])}`;
 
 let myName = String(savedName.get() || madeUp()).slice(0, 32);
 savedName.set(myName);

@@ -1,4 +1,4 @@
-// What the demo's page is made of: elements, storage, times, the little chart.
+// What the demo's page is made of: elements, storage, names, times, the little chart.
 
 /** Makes an element; props are properties, text goes into text nodes only. */
 export function el(tag, props, ...children) {
@@ -26,6 +26,13 @@ export function kept(storage, key, otherwise) {
     },
   };
 }
+
+const pick = (words) => words[Math.floor(Math.random() * words.length)];
+/** A name for who has given none. */
+export const madeUp = () => `${pick(["amber", "quiet", "north", "cedar", "paper", "river", "early", "plain", "copper", "hazel", "silver",
+  "winter", "mossy", "coral", "dusty", "clear"])} ${
+  pick(["heron", "fox", "crane", "otter", "wren", "hare", "finch", "lynx", "ibis", "marten", "owl", "plover", "seal",
+  "stoat", "swift", "vole"])}`;
 
 /** Puts the rows into a list, keeping the focus where it was. */
 export function fill(list, rows) {
