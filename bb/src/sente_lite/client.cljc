@@ -268,7 +268,7 @@
                        (reset! gone true)
                        (when (= turn @(:link-turn c))
                          (reset! (:link c) nil))
-                       (input-of-turn! c turn [:lost info ((:now p)) ((:luck p))])
+                       (input-of-turn! c turn [:lost (update info :reason address/without-query) ((:now p)) ((:luck p))])
                        (run! #(%) (take-those! c (:ends c) (constantly true))))
             :take    (fn [] (take-messages c turn))
             :written (fn [] (settle-flushes! c))}]
