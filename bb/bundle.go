@@ -26,8 +26,13 @@ func bundle(files fs.FS, root, start, version string) ([]byte, error) {
 		return nil, fmt.Errorf("bb: the bundle for Scittle: %w", err)
 	}
 	out := fmt.Appendf(nil, ";; sente-lite %s for Scittle. %s. MIT license: https://github.com/sente-lite/sente-lite\n", version, copyright)
+	called := map[string]string{}
 	for _, f := range b.loaded {
-		out = AppendForms(out, WithoutDocs(f.forms))
+		forms, err := Minify(f.file, WithoutDocs(f.forms), called)
+		if err != nil {
+			return nil, fmt.Errorf("bb: the bundle for Scittle: %w", err)
+		}
+		out = AppendForms(out, forms)
 	}
 	// A namespace form holds for the scripts that come after, too.
 	return append(out, "(ns user)\n"...), nil

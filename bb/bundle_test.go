@@ -37,8 +37,8 @@ func TestBundle(t *testing.T) {
 	want := `;; sente-lite 1.2.3 for Scittle. Copyright (c) 2026 The sente-lite authors. MIT license: https://github.com/sente-lite/sente-lite
 (ns sente-lite.two-words(:require[sente-lite.none :as-alias none][other.library]))
 (ns sente-lite.page(:require[sente-lite.two-words]))
-(ns sente-lite.core(:require[clojure.string :as str][sente-lite.two-words :as w][sente-lite.page :as platform]))
-(defn join[& xs](str/join " " xs))
+(ns sente-lite.core(:require[clojure.string :as Z][sente-lite.two-words :as w][sente-lite.page :as Y]))
+(defn join[& a](Z/join " " a))
 (def here "a value")
 (ns user)
 `
@@ -94,8 +94,10 @@ func TestDocs(t *testing.T) {
 	}
 }
 
-// maxBundle is what the library may weigh in a page, compressed as servers do.
-const maxBundle = 26 << 10
+// maxBundle is what the library may weigh in a page, in bytes of gzip, as servers
+// send it. The aim is under 20000; until it is there, this bound, just above what
+// it weighs, keeps it from growing.
+const maxBundle = 21800
 
 // TestScittle compares the bundle that the program serves with the files.
 func TestScittle(t *testing.T) {
@@ -127,6 +129,7 @@ func TestScittle(t *testing.T) {
 		t.Error("the bundle does not end in the namespace user")
 	}
 	forms = forms[:len(forms)-1]
+	called := map[string]string{}
 	for len(forms) > 0 {
 		ns, ok := Namespace(forms)
 		if !ok {
@@ -144,7 +147,10 @@ func TestScittle(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if want = WithoutDocs(want); len(forms) < len(want) || !same(forms[:len(want)], want) {
+		if want, err = Minify(name, WithoutDocs(want), called); err != nil {
+			t.Fatal(err)
+		}
+		if len(forms) < len(want) || !same(forms[:len(want)], want) {
 			t.Fatalf("the bundle does not read as %s does", name)
 		}
 		forms = forms[len(want):]

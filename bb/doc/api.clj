@@ -7,7 +7,8 @@
   (:require [clojure.java.io :as io]
             [clojure.string :as str]
             [sente-lite.option-docs :as option-docs]
-            [sente-lite.options :as options])
+            [sente-lite.options :as options]
+            [sente-lite.start :as start])
   (:import (java.io File PushbackReader)))
 
 ;; Docstrings are prose and indented code. In prose, names and values are set as
@@ -152,8 +153,6 @@
 (defn- rows [m f]
   (str/join "\n" (for [[k v] (sort m)] (str "| `" k "` | " (f v) " |"))))
 
-(defn- private-of [nm] @(ns-resolve 'sente-lite.options nm))
-
 (defn -main []
   (let [all     (doall (namespaces "src"))
         _       (run! (comp require :ns) all)
@@ -167,13 +166,13 @@
                 "\n\n## Options of connect!\n\n" (options-of :connect names)
                 "\n\n## Options by other names\n\n"
                 "Options of Sente and sente_lite that are ours under another name:\n\n| theirs | ours |\n|---|---|\n"
-                (rows options/aliases (fn [[to inner]] (str "`" to "`" (when inner (str ", of its `" inner "`")))))
+                (rows (:aliases start/rules) (fn [[to inner]] (str "`" to "`" (when inner (str ", of its `" inner "`")))))
                 "\n\nOptions of Sente's server that are the sidecar's: `start!` puts them there.\n\n| theirs | ours |\n|---|---|\n"
-                (rows (private-of 'sente-server) #(str "`" (pr-str (reduce (fn [m k] {k m}) '… (reverse %))) "`"))
+                (rows (:paths start/rules) #(str "`" (pr-str (reduce (fn [m k] {k m}) '… (reverse %))) "`"))
                 "\n\nOptions that say what is so anyway, with these values:\n\n| theirs | values |\n|---|---|\n"
-                (rows (private-of 'harmless) #(str/join ", " (map (fn [v] (str "`" (pr-str v) "`")) (sort-by str %))))
+                (rows options/harmless #(str/join ", " (map (fn [v] (str "`" (pr-str v) "`")) (sort-by str %))))
                 "\n\nOptions that have no meaning here:\n\n| theirs | instead |\n|---|---|\n"
-                (rows (private-of 'elsewhere) #(prose % names))
+                (rows (:elsewhere start/rules) #(prose % names))
                 "\n"))
     (flush)))
 

@@ -35,6 +35,12 @@
     (update target :url str "&session=" (escape session) "&seen=" seen)
     target))
 
+(defn without-query
+  "A text of a platform's without the queries of URLs in it: there stand sessions
+  and the names of clients, which are nobody else's."
+  [text]
+  (when text (str/replace text #"(?i)(\b(?:ws|http)s?:[^\s?'\"]*)\?[^\s'\"]*" "$1")))
+
 (defn token-protocols
   "The subprotocols that carry a token: in headers, since URLs end up in logs."
   [token base64url]

@@ -9,7 +9,6 @@
             [sente-lite.wire :as wire]))
 
 (def settled javascript/settled)
-(defn browse! [url] (js/window.open url))
 
 ;; What waits survives a reload: one record for each tab, in IndexedDB.
 
@@ -155,6 +154,6 @@
    {:link    (fn [target on] (javascript/ws-link js/WebSocket target on))
     :target  target
     :wakes   listen!
-    :spawn   (fn [_]
+    :start   (fn [& _]
                (throw (ex-info "sente-lite: start!: a page cannot start a sidecar; (connect!) connects to the one that served it"
                                {:category :unsupported :code :sente-lite/no-spawn :expected "a script in Babashka, nbb or Clojure"})))}))

@@ -12,7 +12,9 @@
     :link    (fn [target on]) opens a link: {:wake! (fn [urgent?]), :close! (fn [code reason])}
     :print   (fn [text])      for what nobody else takes
     :target  (fn [options])   where connect! goes: a map with :hello? where we speak first, :heartbeat?, :keep
-    :spawn   (fn [options])   what start! starts
+    :start   (fn [platform options core])  what start! does: sente-lite.start's, or an error
+    :spawn   (fn [options])   where that goes, as :target
+    :browse! (fn [url])       opens a page for the user
     :wakes   (fn [wake!])     optional: calls it when it is worth trying at once
     :after-ready (fn [c f])   gives f the outcome of start!'s first try, waiting or by a promise
     :settled (fn [v])         a promise that has its value
@@ -266,7 +268,7 @@
                        (reset! gone true)
                        (when (= turn @(:link-turn c))
                          (reset! (:link c) nil))
-                       (input-of-turn! c turn [:lost info ((:now p)) ((:luck p))])
+                       (input-of-turn! c turn [:lost (update info :reason address/without-query) ((:now p)) ((:luck p))])
                        (run! #(%) (take-those! c (:ends c) (constantly true))))
             :take    (fn [] (take-messages c turn))
             :written (fn [] (settle-flushes! c))}]

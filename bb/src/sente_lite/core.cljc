@@ -517,19 +517,10 @@
 
 ;; Beginning and end.
 
-(defn- on-message-of [what]
-  (fn [f {:keys [id data uid client] :as msg}]
-    (if (= :start what)
-      (let [answer (f uid id data)] ; sente_lite sends back what it returns
-        (when (and uid (wire/event? answer)) (send-to-client! client uid answer)))
-      (f id data))
-    msg))
-
-(defn- make! [what platform target opts]
+(defn- make! [platform target opts on-message]
   (let [before @next-client
         c      (client/make platform target opts
-                            {:handlers (:handlers before) :fallback handle-event :send-fn send!
-                             :on-message (on-message-of what)})]
+                            {:handlers (:handlers before) :fallback handle-event :send-fn send! :on-message on-message})]
     (reset! next-client {:handlers (handlers/table)})
     (reset! current c)
     c))
@@ -547,29 +538,14 @@
   ([] (connect! {}))
   ([options]
    (let [given    (if (or (string? options) (keyword? options)) {:url options} options)
-         opts     (options/check :connect given)
+         opts     (options/check options/connecting given)
          platform (or (:platform opts) (host/platform))
          target   ((:target platform) opts)
-         c        (make! :connect platform target (life/connect-options opts target))]
+         c        (make! platform target (life/connect-options opts target) (fn [f {:keys [id data]}] (f id data)))]
      (client/open! c)
      c)))
 
 (declare stop!)
-
-(defn- started!
-  "What to do with the outcome of the first try."
-  [c outcome]
-  (if (= :ok (:status outcome))
-    (let [begun   (life/begun c)
-          started (assoc begun :send! (partial send-to-client! begun) :send-fn (partial send-to-client! begun)
-                         :broadcast! (partial broadcast! begun) :stop! (partial stop! begun))]
-      (reset! current started)
-      (when (and (:open? (:options c)) (:url started)) (host/browse! (:url started)))
-      started)
-    (do (stop! c)
-        (reset! current nil)
-        (reset! next-client {:handlers (:handlers c)}) ; for whoever starts it again, corrected
-        (life/fail! (:platform c) (life/failure c outcome)))))
 
 (defn start!
   "Spawns a sidecar and becomes its handler: what pages and programs send comes to
@@ -583,15 +559,16 @@
       (start! {:listen [\"unix:/tmp/chat.sock\"] :config {:flow {:max-buffer-size 5000}}})"
   ([] (start! {}))
   ([options]
-   (let [opts     (options/check :start options)
-         platform (or (:platform opts) (host/platform))]
-     (try
-       (let [target ((:spawn platform) opts)
-             c      (make! :start platform target (life/start-options opts target platform))]
-         (client/open! c)
-         ((:after-ready platform) c #(started! c %)))
-       (catch #?(:clj Exception :cljs :default) e
-         (life/fail! platform e))))))
+   (let [given    (:platform options)
+         platform (if (map? given) given (host/platform))]
+     ((:start platform) platform options
+                        {:make! make! :stop! stop! :send-to-client! send-to-client!
+                         :begun! (fn [c]
+                                   (reset! current (assoc c :send! (partial send-to-client! c) :send-fn (partial send-to-client! c)
+                                                          :broadcast! (partial broadcast! c) :stop! (partial stop! c))))
+                         :ended! (fn [c]
+                                   (reset! current nil)
+                                   (reset! next-client {:handlers (:handlers c)}))})))) ; for whoever starts it again, corrected
 
 (defn stop!
   "Ends a client: what waits is written, then the link is closed, and a sidecar of

@@ -4,7 +4,8 @@
   (:require [clojure.java.io :as io]
             [clojure.string :as str]
             [sente-lite.address :as address]
-            [sente-lite.sidecar :as sidecar])
+            [sente-lite.sidecar :as sidecar]
+            [sente-lite.start :as start])
   (:import (java.io BufferedInputStream BufferedOutputStream DataInputStream DataOutputStream EOFException File)
            (java.net InetSocketAddress Socket StandardProtocolFamily URI UnixDomainSocketAddress)
            (java.net.http HttpClient WebSocket WebSocket$Listener)
@@ -363,6 +364,15 @@
   [c f]
   (f (deref (:ready c) (+ 1000 (:start-timeout-ms (:options c))) {:status :timeout})))
 
+(defn- browse!
+  "Opens a page in the user's browser, where there is one."
+  [url]
+  (let [os (System/getProperty "os.name")]
+    (quietly #(.start (ProcessBuilder. ^java.util.List
+                                       (cond (str/starts-with? os "Mac") ["open" url]
+                                             (str/starts-with? os "Windows") ["cmd" "/c" "start" url]
+                                             :else ["xdg-open" url]))))))
+
 (defn platform
   "Threads, real time, real links."
   []
@@ -374,18 +384,11 @@
    :link     link
    :print    print-err
    :target   target
+   :start    start/start!
    :spawn    spawn
+   :browse!  browse!
    :settled  settled
    :wait     deref
    :after-ready after-ready
    :absolute (fn [p] (str (.getAbsoluteFile (io/file p))))
    :exists?  (fn [p] (.exists (io/file p)))})
-
-(defn browse!
-  "Opens a page in the user's browser, where there is one."
-  [url]
-  (let [os (System/getProperty "os.name")]
-    (quietly #(.start (ProcessBuilder. ^java.util.List
-                                       (cond (str/starts-with? os "Mac") ["open" url]
-                                             (str/starts-with? os "Windows") ["cmd" "/c" "start" url]
-                                             :else ["xdg-open" url]))))))

@@ -1,9 +1,7 @@
 (ns sente-lite.life
-  "How clients begin and end: what core's connect!, start!, stop! and reconnect!
-  do."
+  "How clients begin and end: what core's connect!, stop! and reconnect! do."
   {:no-doc true}
-  (:require [sente-lite.client :as client]
-            [sente-lite.wire :as wire]))
+  (:require [sente-lite.client :as client]))
 
 (def closed {:status :closed :queue-size 0})
 
@@ -28,48 +26,6 @@
                            (when credit {:credit credit})
                            (when (:handler? opts) {:handler true})
                            (when-let [t (:token target)] (when-not (fn? t) {:auth t})))))))
-
-(def ^:private compile-ms
-  "The longest wait for a sidecar that a checkout's Go compiles first."
-  180000)
-
-(defn start-options
-  "Those of start! with the hello that carries the sidecar's configuration."
-  [opts target platform]
-  (let [listen (or (:listen opts) (when (:port opts) [(str "http://" (if (re-find #":" (:host opts)) (str "[" (:host opts) "]") (:host opts)) ":" (:port opts))]) [])
-        config (cond-> (merge {:listen (vec listen)} (:config opts))
-                 (:static opts) (assoc :static ((:absolute platform identity) (:static opts)))
-                 (and (:moved? target) (nil? (:static opts)) ((:exists? platform) "public"))
-                 (assoc :static ((:absolute platform) "public")))]
-    (merge {:max-tries 5} opts {:hello {:bundle true :config config} :first-must? true
-                                :connect-timeout-ms (if (and (:moved? target) (= 10000 (:start-timeout-ms opts)))
-                                                      compile-ms
-                                                      (:start-timeout-ms opts))})))
-
-(defn begun
-  "A started client with the keys that Sente's server has."
-  [c]
-  (let [listen (get-in @(:state c) [:ready :listen])
-        url    (first (filter #(re-find #"^http" %) listen))]
-    (assoc c :listen listen :url url
-           :port (some-> url (->> (re-find #"^https?://[^/]*:(\d+)")) second parse-long)
-           :uid (:uid @(:state c))
-           :connected-uids (:connected c))))
-
-(defn failure
-  "What start! failed by, an ex-info."
-  [c outcome]
-  (let [e (or (wire/error-map (:error outcome))
-              {:category :unavailable :code :sente-lite/no-sidecar
-               :message (str "the sidecar was not ready within " (:start-timeout-ms (:options c)) " ms")})]
-    (ex-info (str "sente-lite: " (:message e) (when (:hint e) (str " (" (:hint e) ")"))) e)))
-
-(defn fail!
-  "Throws, or gives a promise that is rejected, where start! gives promises."
-  [platform e]
-  (if-let [rejected (:rejected platform)]
-    (rejected e)
-    (throw e)))
 
 (defn flush!
   "A promise of {:status :ok} once what waits has been written, or acknowledged."

@@ -10,7 +10,8 @@
             [clojure.string :as str]
             [sente-lite.address :as address]
             [sente-lite.javascript :as javascript]
-            [sente-lite.sidecar :as sidecar]))
+            [sente-lite.sidecar :as sidecar]
+            [sente-lite.start :as start]))
 
 (def settled javascript/settled)
 
@@ -197,20 +198,22 @@
      :command (into (conj command "pipe") args)
      :on-stderr (or on-stderr print-err)}))
 
-(defn platform
-  "Node's."
-  []
-  (javascript/platform
-   {:link     link
-    :target   target
-    :spawn    spawn
-    :absolute (fn [p] (path/resolve p))
-    :exists?  (fn [p] (boolean (quietly #(fs/statSync p))))}))
-
-(defn browse!
+(defn- browse!
   "Opens a page in the user's browser, where there is one."
   [url]
   (let [[cmd & args] (case js/process.platform "darwin" ["open" url] "win32" ["cmd" "/c" "start" url] ["xdg-open" url])
         p (child/spawn cmd (clj->js (vec args)) #js {:stdio "ignore" :detached true})]
     (.on p "error" (fn [_]))
     (.unref p)))
+
+(defn platform
+  "Node's."
+  []
+  (javascript/platform
+   {:link     link
+    :target   target
+    :start    start/start!
+    :spawn    spawn
+    :browse!  browse!
+    :absolute (fn [p] (path/resolve p))
+    :exists?  (fn [p] (boolean (quietly #(fs/statSync p))))}))

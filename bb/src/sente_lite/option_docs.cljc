@@ -3,7 +3,8 @@
   it."
   {:no-doc true}
   (:require [clojure.string :as str]
-            [sente-lite.options :as options]))
+            [sente-lite.options :as options]
+            [sente-lite.start :as start]))
 
 (def docs
   {:port "HTTP port of the sidecar on loopback; 0 is any free one, nil none"
@@ -56,5 +57,5 @@
   "The table for `what`, :start or :connect, as Markdown rows."
   [what]
   (str "| option | default | |\n|---|---|---|\n"
-       (str/join "\n" (for [{:keys [name default] :as row} options/table :when (contains? (:for row) what)]
+       (str/join "\n" (for [[name _ default] (:rows (if (= :start what) start/rules options/connecting))]
                         (str "| `" name "` | " (if (some? default) (str "`" (pr-str default) "`") "") " | " (docs name) " |")))))

@@ -271,7 +271,7 @@
 
       (and (not= :greeting (:phase s)) (vector? id) (wire/event? id))
       (if (= :chsk/ws-ping (nth id 0))
-        (control s (wire/text [:chsk/reply (nth v 1 nil) "pong"]))
+        (reply s (wire/text [:chsk/reply (nth v 1 nil) "pong"]) (:era s) (nth v 1 nil) :chsk/ws-ping) ; which has a number, as replies do
         (hand-over (counted s false) id (nth v 1 nil)))
 
       (= :greeting (:phase s))

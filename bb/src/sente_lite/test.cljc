@@ -30,6 +30,7 @@
   (:require [sente-lite.core :as s]
             [sente-lite.memory :as memory]
             [sente-lite.sidecar :as sidecar]
+            [sente-lite.start :as start]
             [sente-lite.wire :as wire]))
 
 (def pending
@@ -287,7 +288,9 @@
    :link     (fn [_ on] (link w net on))
    :print    (fn [text] (swap! w update :printed conj text))
    :target   (fn [{:keys [token]}] {:kind :memory :hello? true :heartbeat? true :token token})
+   :start    start/start!
    :spawn    (fn [_] {:kind :spawn :hello? true})
+   :browse!  (fn [_])
    :exists?  (constantly false)
    :after-ready (fn [c f]
                   (run-until! w (+ (:now @w) (:start-timeout-ms (:options c))) #(not= pending @(:ready c)))

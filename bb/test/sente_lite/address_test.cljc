@@ -41,3 +41,11 @@
   (is (= ["sente-lite" "sente-lite.token.abc-123._~"] (address/token-protocols "abc-123._~" identity)))
   (testing "what a header cannot carry is encoded"
     (is (= ["sente-lite" "sente-lite.token.<a b>"] (address/token-protocols "a b" #(str "<" % ">"))))))
+
+(deftest texts-without-queries
+  (doseq [[text wanted]
+          [["the URL 'ws://h/ws?v=1&session=abc&seen=3' is invalid" "the URL 'ws://h/ws' is invalid"]
+           ["invalid URI wss://h:1/ws?session=abc, WS://g?client-id=x" "invalid URI wss://h:1/ws WS://g"]
+           ["is it there? ws://h/ws" "is it there? ws://h/ws"]
+           ["" ""] [nil nil]]]
+    (is (= wanted (address/without-query text)))))

@@ -56,3 +56,12 @@
     ((:lost old) {:code 1006 :reason "late"})
     (is (= 0 @seen))
     (is (= :connecting (:phase (s/state client))))))
+
+(deftest why-a-link-has-gone-does-not-tell-of-its-session
+  (let [{:keys [client on]} (opened)
+        told (atom [])]
+    (s/on! client :chsk/state (fn [{:keys [data]}] (swap! told conj data)))
+    ((:lost @on) {:code 1006 :reason "cannot connect to 'ws://h/ws?v=1&session=SECRET&seen=3': refused"})
+    (is (= "cannot connect to 'ws://h/ws': refused" (:reason (:last-close (s/state client)))))
+    (is (seq @told))
+    (is (not (re-find #"SECRET" (pr-str @told (s/state client)))))))

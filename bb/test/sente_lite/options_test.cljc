@@ -3,19 +3,22 @@
             [clojure.string :as str]
             [sente-lite.given :as given]
             [sente-lite.option-docs :as option-docs]
-            [sente-lite.options :as options]))
+            [sente-lite.options :as options]
+            [sente-lite.start :as start]))
+
+(def ^:private rules {:start start/rules :connect options/connecting})
 
 (deftest defaults
-  (let [o (options/check :start nil)]
+  (let [o (options/check start/rules nil)]
     (is (= [0 "127.0.0.1" {} true] ((juxt :port :host :config :reconnect?) o)))
     (is (not (contains? o :url))))
-  (let [o (options/check :connect {})]
+  (let [o (options/check options/connecting {})]
     (is (= [1000 30000 true] ((juxt :max-queue :call-timeout-ms :reconnect?) o)))
     (is (not (contains? o :port)))))
 
 (deftest nil-is-the-default-and-no-port-where-it-is-the-port
-  (is (= 1000 (:max-queue (options/check :connect {:max-queue nil}))))
-  (is (nil? (:port (options/check :start {:port nil})))))
+  (is (= 1000 (:max-queue (options/check options/connecting {:max-queue nil}))))
+  (is (nil? (:port (options/check start/rules {:port nil})))))
 
 (deftest names-of-others
   (doseq [[what given path value]
@@ -31,18 +34,18 @@
            [:start {:ws-kalive-ms 7} [:config :flow :ws-kalive-ms] 7]
            [:start {:send-buf-ms-ws 7} [:config :flow :event-buffer-ms] 7]
            [:start {:allowed-origins #{"http://x"}} [:config :allowed-origins] #{"http://x"}]]]
-    (is (= value (get-in (options/check what given) path)) (pr-str given)))
+    (is (= value (get-in (options/check (rules what) given) path)) (pr-str given)))
   (testing "beside the configuration that they belong to"
     (is (= {:flow {:ws-kalive-ms 7 :max-buffer-size 9}}
-           (:config (options/check :start {:ws-kalive-ms 7 :config {:flow {:max-buffer-size 9}}})))))
+           (:config (options/check start/rules {:ws-kalive-ms 7 :config {:flow {:max-buffer-size 9}}})))))
   (testing "what is so anyway may be said"
-    (is (map? (options/check :connect {:type :auto :protocol :ws :packer :edn :wrap-recv-evs? false}))))
+    (is (map? (options/check options/connecting {:type :auto :protocol :ws :packer :edn :wrap-recv-evs? false}))))
   (testing "what would be something else is not ignored"
     (doseq [given [{:type :ajax} {:packer :transit} {:wrap-recv-evs? true}]]
-      (is (= :sente-lite/bad-option (:code (given/failure #(options/check :connect given)))) (pr-str given))))
+      (is (= :sente-lite/bad-option (:code (given/failure #(options/check options/connecting given)))) (pr-str given))))
   (testing "what has another place is told so"
     (doseq [[k hint] {:user-id-fn "tokens" :csrf-token-fn "origins" :handshake-data-fn ":sente-lite/open" :headers ":token"}]
-      (let [e (given/failure #(options/check :start {k identity}))]
+      (let [e (given/failure #(options/check start/rules {k identity}))]
         (is (= k (:option e)))
         (is (str/includes? (:message e) hint))))))
 
@@ -63,7 +66,7 @@
            [:connect {:max-queue 0} :max-queue "expected a whole number above 0"]
            [:connect {:call-timeout-ms 1.5} :call-timeout-ms "expected a whole number"]
            [:connect [1] :options "expected a map of options"]]]
-    (let [e (given/failure #(options/check what given))]
+    (let [e (given/failure #(options/check (rules what) given))]
       (is (= [:incorrect :sente-lite/bad-option option] ((juxt :category :code :option) e)) (pr-str given))
       (is (str/includes? (str (:message e)) text) (:message e))
       (is (contains? e :given))
@@ -75,7 +78,6 @@
 
 (deftest the-reference-has-every-option
   (doseq [what [:start :connect]
-          {:keys [name] :as row} options/table
-          :when (contains? (:for row) what)]
+          [name] (:rows (rules what))]
     (is (str/includes? (option-docs/reference what) (str "`" name "`")))
     (is (seq (option-docs/docs name)))))

@@ -37,6 +37,16 @@ test("is one classic script: it needs nothing but WebSocket and leaves one globa
   assert.equal(made[0][0], "wss://example.org/app/ws?room=a+b&v=1&packer=json&bundle=1&credit=256&recover=1");
 });
 
+test("says why there is no socket, without the query of its URL", async () => {
+  class Socket { constructor(url) { throw new SyntaxError(`Failed to construct 'WebSocket': The URL '${url}' is invalid.`); } }
+  const told = [];
+  const s = SenteLite.connect({url: "ws://h/ws", clientId: "secret", WebSocket: Socket, onState: (state) => told.push(state), onError: (e) => told.push(e)});
+  await new Promise((done) => setImmediate(done));
+  assert.match(JSON.stringify(s.state), /The URL 'ws:\/\/h\/ws' is invalid/);
+  assert.ok(told.length > 0);
+  assert.ok(!JSON.stringify([told, s.state]).includes("secret"), JSON.stringify(told));
+});
+
 test("says what is wrong with an address", () => {
   for (const url of ["/ws", "file:///ws", "::"]) {
     assert.throws(() => SenteLite.connect({url, WebSocket}), /no WebSocket address here; give/);

@@ -214,7 +214,9 @@
         this.#ws = ws = new this.#o.WebSocket(url.href, token ? protocolsOf(token) : []);
       } catch (e) {
         this.#drop();
-        return this.#end({code: 1006, reason: e.message, clean: false, why: "bad-socket"});
+        // Browsers name the whole URL; what is in its query is nobody else's.
+        const reason = e.message.replace(/\b((?:ws|http)s?:[^\s?'"]*)\?[^\s'"]*/gi, "$1");
+        return this.#end({code: 1006, reason, clean: false, why: "bad-socket"});
       }
       ws.onmessage = (m) => this.#take(ws, m.data);
       ws.onclose = (e) => {
