@@ -439,13 +439,17 @@
   "Both queues as plain data: {:out {:count :chars :unacked :credit :oldest-ms :top
   :status} :in {:count :bytes :paused? :dead :oldest-ms :top :status}}. :top are
   the event ids that wait most, [[id n] …]; :status is :ok, :slow (more than 100)
-  or :backpressure (full).
+  or :backpressure (full). With :on-inbox-full :persist, :persisted are the bytes of
+  its files that are not in memory.
 
       (get-in (queues) [:in :status])"
   ([] (queues @current))
   ([c]
    (when (client/client? c)
-     {:out (client/out-view c) :in (inbox/view @(:inbox c) ((:now (:platform c))))})))
+     {:out (client/out-view c)
+      :in  (let [in (inbox/view @(:inbox c) ((:now (:platform c))))]
+             #?(:scittle in
+                :default (if-let [sp (:spill c)] (assoc in :persisted ((:waiting sp))) in)))})))
 
 (defn ledger
   "The events that were accepted and did not safely arrive, oldest first: {:rows

@@ -46,6 +46,9 @@
    {:name :max-inbox :for #{:start :connect}}
    {:name :max-inbox-bytes :for #{:start :connect}}
    {:name :on-inbox-full :for #{:start :connect} :default :notify}
+   #?@(:scittle []
+       :default [{:name :data-dir :for #{:start :connect}}
+                 {:name :max-persist-bytes :for #{:start :connect} :default 268435456}])
    {:name :max-calls :for #{:start :connect} :default (:max-calls session/defaults)}
    {:name :call-timeout-ms :for #{:start :connect} :default (:call-timeout-ms session/defaults)}
    {:name :connect-timeout-ms :for #{:connect} :default (:connect-timeout-ms session/defaults)}
@@ -129,13 +132,13 @@
     (nil? v) true
     (contains? #{:on-open :on-reconnect :on-ready :on-close :on-error :on-handler-error :on-message :on-stderr :backoff-ms-fn} option) (ifn? v)
     (contains? #{:max-queue :max-queue-bytes :max-calls :max-inbox :call-timeout-ms :connect-timeout-ms :kalive-ms :ping-timeout-ms :max-queue-age-ms :block-ms :event-buffer-ms
-                 :max-inbox-bytes :bundle-size :start-timeout-ms :max-tries} option) (and (int? v) (pos? v))
+                 :max-inbox-bytes :max-persist-bytes :bundle-size :start-timeout-ms :max-tries} option) (and (int? v) (pos? v))
     (= :port option) (and (int? v) (<= 0 v 65535))
     (= :credit option) (and (int? v) (<= 0 v 1000000))
     (= :on-full option) (every? policies (if (map? v) (vals v) [v]))
-    (= :on-inbox-full option) (contains? #{:notify :drop} v)
+    (= :on-inbox-full option) (contains? #?(:scittle #{:notify :drop} :default #{:notify :drop :persist}) v)
     (contains? #{:config :params :platform} option) (map? v)
-    (contains? #{:host :static :bin :client-id} option) (string? v)
+    (contains? #{:host :static :bin :client-id :data-dir} option) (string? v)
     (contains? #{:listen :args} option) (sequential? v)
     :else true))
 
@@ -144,9 +147,10 @@
     (= :port option) "expected a port from 0 to 65535"
     (= :credit option) "expected a whole number from 0 to 1000000"
     (= :on-full option) "expected :notify, :drop-oldest, :drop-newest, :coalesce or :block, or a map of ids to these"
-    (= :on-inbox-full option) "expected :notify or :drop"
+    (= :on-inbox-full option) #?(:scittle "expected :notify or :drop (:persist needs files, which a page has not)"
+                                 :default "expected :notify, :drop or :persist")
     (contains? #{:config :params :platform} option) "expected a map"
-    (contains? #{:host :static :bin :client-id} option) "expected a string"
+    (contains? #{:host :static :bin :client-id :data-dir} option) "expected a string"
     (contains? #{:listen :args} option) "expected a vector of strings"
     (str/starts-with? (name option) "on-") "expected a function"
     (= :backoff-ms-fn option) "expected a function"
@@ -167,6 +171,14 @@
             (bad fn-name k v (if near (str "is unknown; did you mean " near "?")
                                  (str "is unknown; known are " (str/join " " (sort names))))))))
 
+(defn- whole
+  "Options that are good each by itself."
+  [fn-name opts]
+  #?(:scittle opts
+     :default (if (and (= :persist (:on-inbox-full opts)) (nil? (:data-dir opts)))
+                (bad fn-name :data-dir nil ":on-inbox-full :persist needs a folder of this client's own, like {:data-dir \"inbox\"}")
+                opts)))
+
 (defn check
   "The options of start! (:start) or connect! (:connect) under our own names and
   with defaults, or an ex-info with :option, :given and :expected."
@@ -178,10 +190,12 @@
     (when-not (or (nil? given) (map? given))
       (bad fn-name :options given (str "expected a map of options, found " (pr-str given))))
     ;; :config first, so that what belongs into it is added to it.
-    (reduce (fn [m [k v]]
-              (if-let [[path v] (rename what k v names fn-name)]
-                (do (when-not (or (next path) (types (first path) v)) ; what is the sidecar's it checks itself
-                      (bad fn-name k v (str "found " (pr-str v) "; " (wanted (first path)))))
-                    (if (nil? v) (if (= k :port) (assoc m :port nil) m) (assoc-in m path v)))
-                m))
-            base (sort-by (fn [[k _]] (not= :config k)) given))))
+    (whole
+     fn-name
+     (reduce (fn [m [k v]]
+               (if-let [[path v] (rename what k v names fn-name)]
+                 (do (when-not (or (next path) (types (first path) v)) ; what is the sidecar's it checks itself
+                       (bad fn-name k v (str "found " (pr-str v) "; " (wanted (first path)))))
+                     (if (nil? v) (if (= k :port) (assoc m :port nil) m) (assoc-in m path v)))
+                 m))
+             base (sort-by (fn [[k _]] (not= :config k)) given)))))
