@@ -8,10 +8,7 @@
 
 (defn- take-command! [c line]
   (case line
-    "resume" (s/resume! c)
-    "show"   (say! "waits" (get-in (s/queues c) [:in :count]) (get-in (s/queues c) [:in :persisted]))
-    "flush"  #?(:clj  (say! "flushed" (:status (deref (s/flush! c {:acked? true}) 10000 {:status :late})))
-                :cljs (.then (s/flush! c {:acked? true}) (fn [r] (say! "flushed" (:status r)))))
+    "show"   (let [{:keys [count persisted]} (:in (s/queues c))] (say! "waits" count persisted))
     nil))
 
 (defn begin! [url dir paused]

@@ -408,14 +408,13 @@
       :settle     ((nth fx 1) (nth fx 2))
       :hook       (let [[_ hook data] fx
                         done (atom false)]
-                    (when (= :on-ready hook)
-                      (adopt! c (:limits data))
-                      #?(:scittle nil
-                         :default (when-let [sp (:spill c)]
-                                    ((:begin! sp) {:task!  (fn [] ((:put! lane) (fn [] (take-next! c))))
-                                                   :room!  (fn [yes?] (input! c [:room yes?]))
-                                                   :error! (fn [e] ((:put! lane) (fn [] (run-hook! c :on-error e))))}))))
+                    (when (= :on-ready hook) (adopt! c (:limits data)))
                     ((:put! lane) (fn [] (run-hook! c hook data) (reset! done true)))
+                    #?(:scittle nil
+                       :default (when-let [sp (when (= :on-ready hook) (:spill c))]
+                                  ((:begin! sp) {:task!  (fn [] ((:put! lane) (fn [] (take-next! c))))
+                                                 :room!  (fn [yes?] (input! c [:room yes?]))
+                                                 :error! (fn [e] ((:put! lane) (fn [] (run-hook! c :on-error e))))})))
                     ;; Who waits for the beginning or the end waits for the handlers before it, but not
                     ;; for one that never returns.
                     (when (and (contains? #{:on-ready :on-close} hook) (not @done))
