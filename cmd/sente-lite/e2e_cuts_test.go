@@ -85,7 +85,7 @@ func (h *cutHandler) balances() {
 
 // sidecarOfCuts is a sidecar that keeps much for who is away, its addresses and a
 // proxy before the one that a client takes.
-func sidecarOfCuts(t *testing.T, over string) (restart func() *cutHandler, proxy *chaos.Proxy, address string) {
+func sidecarOfCuts(t *testing.T, over string) (h *cutHandler, restart func() *cutHandler, proxy *chaos.Proxy, address string) {
 	dir := t.TempDir()
 	socket := filepath.Join(dir, "s.sock")
 	listen := fmt.Sprintf(`["http://127.0.0.1:0" "unix:%s"]`, socket)
@@ -95,7 +95,7 @@ func sidecarOfCuts(t *testing.T, over string) (restart func() *cutHandler, proxy
 		listen = fmt.Sprintf(`[%q "unix:%s"]`, p.url, socket)
 		return &cutHandler{parent: p, t: t}
 	}
-	h := restart()
+	h = restart()
 	proxy = chaos.New(1, chaos.Options{})
 	t.Cleanup(func() { proxy.Close() })
 	own := "unix:" + filepath.Join(dir, "p.sock")
@@ -114,17 +114,10 @@ func sidecarOfCuts(t *testing.T, over string) (restart func() *cutHandler, proxy
 		}
 		address = "ws://" + u.Host
 	}
-	first := h
-	return func() *cutHandler {
-		if first != nil {
-			h, first = first, nil
-			return h
-		}
-		return restart()
-	}, proxy, address
+	return h, restart, proxy, address
 }
 
-// settled waits until a client has so many events and nothing that is not
+// cutsSettled waits until a client has so many events and nothing that is not
 // acknowledged.
 func cutsSettled(t *testing.T, p *program, down int) {
 	t.Helper()
@@ -146,8 +139,7 @@ func TestCuts(t *testing.T) {
 		for _, over := range []string{"ws", "unix"} {
 			t.Run(platform+" "+over, func(t *testing.T) {
 				const events, cuts = 2000, 16
-				sidecar, proxy, address := sidecarOfCuts(t, over)
-				h := sidecar()
+				h, _, proxy, address := sidecarOfCuts(t, over)
 				p := start(t, "client", append(libraryScript(t, platform, "cuts.cljc"), address)...)
 				p.await(`^open `)
 				hows := []chaos.How{chaos.RST, chaos.FIN}
@@ -185,8 +177,7 @@ func TestSidecarRestarts(t *testing.T) {
 		for _, over := range []string{"ws", "unix"} {
 			for _, signal := range []syscall.Signal{syscall.SIGTERM, syscall.SIGKILL} {
 				t.Run(fmt.Sprint(platform, " ", over, " ", signal), func(t *testing.T) {
-					sidecar, proxy, address := sidecarOfCuts(t, over)
-					h := sidecar()
+					h, restart, proxy, address := sidecarOfCuts(t, over)
 					p := start(t, "client", append(libraryScript(t, platform, "cuts.cljc"), address)...)
 					p.await(`^open `)
 					p.say("send 100")
@@ -206,7 +197,7 @@ func TestSidecarRestarts(t *testing.T) {
 					h.signal(signal)
 					h.exits()
 
-					again := sidecar()
+					again := restart()
 					again.up, again.uid = 100, h.uid
 					proxy.Refuse(false)
 					if m := p.await(`^(again .*|wrong .*|error .*)$`); m[1] != "again true 0 nil" && m[1] != "again true 0 " {
