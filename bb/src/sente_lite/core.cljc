@@ -215,22 +215,27 @@
     :else (throw (ex-info (str "sente-lite: send-to-client!: " (pr-str to) ": a client may address one uid; a set, :all or a map is an owner's")
                           {:category :forbidden :code :sente-lite/forbidden :given to :expected "a uid, a string"}))))
 
+(declare ask!)
+
 (defn send-to-client!
   "Sends an event to somebody: a uid, and for owners also a set of uids, :all,
   {:channel \"c\"}, {:client-id \"c\"} or {:role :client}; with {:except #{uid}}.
   Between clients it arrives as :msg/receive {:from-uid :message}. Options and
-  what is returned are those of send!.
+  what is returned are those of send!: how it is with this client's own queue. With
+  {:confirm? true} an owner gets a promise of how it is with the queues of those who
+  are to get it, {:status :ok|:frame-full|:backpressure :queue-size :peers}, the
+  worst of them, or of an error; :timeout-ms is its life.
 
       (send-to-client! \"ada\" [:chat/said {:text \"hi\"}])
-      (send-to-client! {:channel \"lobby\"} [:chat/said {:text \"hi\"}] {:except #{\"ada\"}})"
+      (send-to-client! {:channel \"lobby\"} [:chat/said {:text \"hi\"}] {:except #{\"ada\"}})
+      (send-to-client! \"ada\" [:chat/said {:text \"hi\"}] {:confirm? true})"
   ([to event] (send-to-client! @current to event nil))
   ([a b d] (if (client-arg? a) (send-to-client! a b d nil) (send-to-client! @current a b d)))
   ([c to event opts]
-   (if (client/client? c)
-     (put-text! c (wrapped c to (wire/event-text "send-to-client!" event) opts) (nth event 0) (not-empty (dissoc opts :except)))
-     closed)))
-
-(declare ask!)
+   (cond
+     (:confirm? opts)   (ask! c [:sente-lite/send (merge {:to to :event event} (select-keys opts [:except]))] (select-keys opts [:timeout-ms]))
+     (client/client? c) (put-text! c (wrapped c to (wire/event-text "send-to-client!" event) opts) (nth event 0) (not-empty (dissoc opts :except)))
+     :else closed)))
 
 (defn send!
   "Sends an event: to the handler and the modules, or with a uid first to that
