@@ -60,7 +60,7 @@
 
 (deftest twenty-thousand-come-while-a-handler-sleeps
   (let [files (atom {}) heard (atom []) p (process files 7 {:max-inbox 50 :most 100000000} heard)
-        n #?(:scittle 2000 :default 20000)]
+        n #?(:clj 20000 :cljs 2000)]
     (dotimes [i n] ((:put! p) [:n/up i] nil))
     (is (= 50 ((:size p))) "memory holds what the inbox may")
     (drain! p)
@@ -140,7 +140,7 @@
     (is (= [2] (numbers @heard)))))
 
 (deftest kills-at-any-moment
-  (doseq [seed (range #?(:scittle 5 :default 60))]
+  (doseq [seed (range #?(:clj 60 :cljs 8))]
     (let [next! (given/lcg seed) files (atom {}) heard (atom []) accepted (atom [])
           text  (fn [i] (apply str i (repeat (next! 40) (given/pick next! ["x" "é" "🙂" "\n" "\"" "]"]))))
           want  (atom [])]
