@@ -224,6 +224,24 @@ func TestTakeOver(t *testing.T) {
 	})
 }
 
+// A handler that was killed and is started again is not kept out by what it has left.
+func TestAwayHandlerMakesRoom(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := newTestHub(t, pipe.HubConfig{}, pipe.Settings{})
+		first := comeIn(t, h, asOwner, ":recover true :handler true")
+		first.cut()
+		second := comeIn(t, h, asOwner, ":recover true :handler true")
+		defer second.leave()
+		c := comeIn(t, h, asClient, "")
+		defer c.leave()
+		expect(t, second.player, fmt.Sprintf(`[:sente-lite/open {:uid %q …]`, c.uid))
+		first2 := first.back(t, h, asOwner, 0, ":handler true")
+		first2.told(t, ":recovered? false", ":reason :expired")
+		expect(t, first2.player, `[:sente-lite/error {… :code :sente-lite/handler-taken …}]`)
+		first2.leave()
+	})
+}
+
 // Who is away keeps nobody out: the one who has been away longest makes room.
 func TestAwayMakesRoom(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -75,8 +75,12 @@ func (h *Hub) unregister(s *Session) {
 }
 
 // setHandler makes s the one who receives what nobody else takes. It first
-// hears of everyone who is there.
+// hears of everyone who is there. Who is there comes before who may come back: a
+// script that was killed and started again is the handler at once.
 func (h *Hub) setHandler(s *Session) *Error {
+	if hd := h.currentHandler(); hd != nil && hd != s {
+		hd.expire()
+	}
 	h.mu.Lock()
 	if h.handler == s { // it has come back
 		h.mu.Unlock()

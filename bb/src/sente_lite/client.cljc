@@ -16,6 +16,7 @@
     :spawn   (fn [options])   where that goes, as :target
     :browse! (fn [url])       opens a page for the user
     :wakes   (fn [wake!])     optional: calls it when it is worth trying at once
+    :spill   (fn [options inbox]) what keeps the inbox of :persist in files: see sente-lite.spill/functions
     :after-ready (fn [c f])   gives f the outcome of start!'s first try, waiting or by a promise
     :settled (fn [v])         a promise that has its value
     :rejected (fn [e])        optional: a promise that has failed; without it start! throws
@@ -339,14 +340,28 @@
   "Handles the next of the inbox, unless it pauses."
   [c]
   (let [[old new] (inbox/swap-both! (:inbox c) inbox/pop-front)]
-    (when-let [[_ event cb extra era] (inbox/front old)]
-      (when (and (:full? old) (not (:full? new)))
+    (when-let [[_ event cb extra era :as entry] (inbox/front old)]
+      (when (and (:full? old) (not (:full? new)) (nil? (:spill c)))
         (input! c [:room true]))
-      (dispatch! c event cb extra era))))
+      (dispatch! c event cb extra era)
+      #?(:scittle nil
+         :default (when-let [sp (:spill c)] ((:handled! sp) entry))))))
+
+(declare take-in-memory!)
 
 (defn- take-in!
   "Puts what was received where it waits for its handlers."
   [c fx]
+  #?(:scittle (take-in-memory! c fx)
+     :default (if-let [sp (:spill c)]
+                (let [[_ event cb extra era] fx]
+                  (case ((:put! sp) fx)
+                    :memory ((:put! (:lane c)) (fn [] (take-next! c)))
+                    :full   (refuse-full! c event cb extra era)
+                    nil))
+                (take-in-memory! c fx))))
+
+(defn- take-in-memory! [c fx]
   (let [[old new] (inbox/swap-both! (:inbox c) inbox/put fx)]
     (when (and (:full? new) (not (:full? old)))
       (input! c [:room false]))
@@ -397,6 +412,11 @@
                         done (atom false)]
                     (when (= :on-ready hook) (adopt! c (:limits data)))
                     ((:put! lane) (fn [] (run-hook! c hook data) (reset! done true)))
+                    #?(:scittle nil
+                       :default (when-let [sp (when (= :on-ready hook) (:spill c))]
+                                  ((:begin! sp) {:task!  (fn [] ((:put! lane) (fn [] (take-next! c))))
+                                                 :room!  (fn [yes?] (input! c [:room yes?]))
+                                                 :error! (fn [e] ((:put! lane) (fn [] (run-hook! c :on-error e))))})))
                     ;; Who waits for the beginning or the end waits for the handlers before it, but not
                     ;; for one that never returns.
                     (when (and (contains? #{:on-ready :on-close} hook) (not @done))
@@ -544,6 +564,10 @@
                 :ready     (:promise ready)
                 :closed    (:promise gone)}
                more)
+        base  #?(:scittle base
+                 :default (if (= :persist (:on-inbox-full options))
+                            (assoc base :spill ((:spill platform) options (:inbox base)))
+                            base))
         ended (atom false)]
     (assoc base :settled
            (fn [hook data]
@@ -552,4 +576,7 @@
                (:final? data)     (when (compare-and-set! ended false true)
                                     ((:deliver gone) {:status :closed :why data})
                                     ((:deliver ready) {:status :closed :why data :error (:error @(:state base))})))
-             (when (:final? data) (close-flushes! base))))))
+             (when (:final? data)
+               (close-flushes! base)
+               #?(:scittle nil
+                  :default (when-let [sp (:spill base)] ((:put! (:lane base)) (:end! sp)))))))))

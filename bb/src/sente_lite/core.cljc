@@ -215,22 +215,27 @@
     :else (throw (ex-info (str "sente-lite: send-to-client!: " (pr-str to) ": a client may address one uid; a set, :all or a map is an owner's")
                           {:category :forbidden :code :sente-lite/forbidden :given to :expected "a uid, a string"}))))
 
+(declare ask!)
+
 (defn send-to-client!
   "Sends an event to somebody: a uid, and for owners also a set of uids, :all,
   {:channel \"c\"}, {:client-id \"c\"} or {:role :client}; with {:except #{uid}}.
   Between clients it arrives as :msg/receive {:from-uid :message}. Options and
-  what is returned are those of send!.
+  what is returned are those of send!: how it is with this client's own queue. With
+  {:confirm? true} an owner gets a promise of how it is with the queues of those who
+  are to get it, {:status :ok|:frame-full|:backpressure :queue-size :peers}, the
+  worst of them, or of an error; :timeout-ms is its life.
 
       (send-to-client! \"ada\" [:chat/said {:text \"hi\"}])
-      (send-to-client! {:channel \"lobby\"} [:chat/said {:text \"hi\"}] {:except #{\"ada\"}})"
+      (send-to-client! {:channel \"lobby\"} [:chat/said {:text \"hi\"}] {:except #{\"ada\"}})
+      (send-to-client! \"ada\" [:chat/said {:text \"hi\"}] {:confirm? true})"
   ([to event] (send-to-client! @current to event nil))
   ([a b d] (if (client-arg? a) (send-to-client! a b d nil) (send-to-client! @current a b d)))
   ([c to event opts]
-   (if (client/client? c)
-     (put-text! c (wrapped c to (wire/event-text "send-to-client!" event) opts) (nth event 0) (not-empty (dissoc opts :except)))
-     closed)))
-
-(declare ask!)
+   (cond
+     (:confirm? opts)   (ask! c [:sente-lite/send (merge {:to to :event event} (select-keys opts [:except]))] (select-keys opts [:timeout-ms]))
+     (client/client? c) (put-text! c (wrapped c to (wire/event-text "send-to-client!" event) opts) (nth event 0) (not-empty (dissoc opts :except)))
+     :else closed)))
 
 (defn send!
   "Sends an event: to the handler and the modules, or with a uid first to that
@@ -439,13 +444,17 @@
   "Both queues as plain data: {:out {:count :chars :unacked :credit :oldest-ms :top
   :status} :in {:count :bytes :paused? :dead :oldest-ms :top :status}}. :top are
   the event ids that wait most, [[id n] …]; :status is :ok, :slow (more than 100)
-  or :backpressure (full).
+  or :backpressure (full). With :on-inbox-full :persist, :persisted are the bytes of
+  its files that are not in memory.
 
       (get-in (queues) [:in :status])"
   ([] (queues @current))
   ([c]
    (when (client/client? c)
-     {:out (client/out-view c) :in (inbox/view @(:inbox c) ((:now (:platform c))))})))
+     {:out (client/out-view c)
+      :in  (let [in (inbox/view @(:inbox c) ((:now (:platform c))))]
+             #?(:scittle in
+                :default (if-let [sp (:spill c)] (assoc in :persisted ((:waiting sp))) in)))})))
 
 (defn ledger
   "The events that were accepted and did not safely arrive, oldest first: {:rows

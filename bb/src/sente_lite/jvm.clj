@@ -4,7 +4,9 @@
   (:require [clojure.java.io :as io]
             [clojure.string :as str]
             [sente-lite.address :as address]
+            [sente-lite.folder :as folder]
             [sente-lite.sidecar :as sidecar]
+            [sente-lite.spill :as spill]
             [sente-lite.start :as start])
   (:import (java.io BufferedInputStream BufferedOutputStream DataInputStream DataOutputStream EOFException File)
            (java.net InetSocketAddress Socket StandardProtocolFamily URI UnixDomainSocketAddress)
@@ -391,4 +393,5 @@
    :wait     deref
    :after-ready after-ready
    :absolute (fn [p] (str (.getAbsoluteFile (io/file p))))
+   :spill    (fn [options inbox] (spill/functions (folder/open (:data-dir options)) options inbox))
    :exists?  (fn [p] (.exists (io/file p)))})

@@ -9,8 +9,10 @@
             ["path" :as path]
             [clojure.string :as str]
             [sente-lite.address :as address]
+            [sente-lite.folder :as folder]
             [sente-lite.javascript :as javascript]
             [sente-lite.sidecar :as sidecar]
+            [sente-lite.spill :as spill]
             [sente-lite.start :as start]))
 
 (def settled javascript/settled)
@@ -216,4 +218,5 @@
     :spawn    spawn
     :browse!  browse!
     :absolute (fn [p] (path/resolve p))
+    :spill    (fn [options inbox] (spill/functions (folder/open (:data-dir options)) options inbox))
     :exists?  (fn [p] (boolean (quietly #(fs/statSync p))))}))

@@ -36,7 +36,11 @@
    [:event-buffer-ms positive]
    [:max-inbox positive]
    [:max-inbox-bytes positive]
-   [:on-inbox-full [#{:notify :drop} "expected :notify or :drop"] :notify]
+   [:on-inbox-full #?(:scittle [#{:notify :drop} "expected :notify or :drop (:persist needs files, which a page has not)"]
+                      :default [#{:notify :drop :persist} "expected :notify, :drop or :persist"]) :notify]
+   #?@(:scittle []
+       :default [[:data-dir string]
+                 [:max-persist-bytes positive 268435456]])
    [:max-calls positive (:max-calls session/defaults)]
    [:call-timeout-ms positive (:call-timeout-ms session/defaults)]
    [:bundle-size positive]
@@ -132,6 +136,14 @@
               (bad name k v (if near (str "is unknown; did you mean " near "?")
                                 (str "is unknown; known are " (str/join " " (sort (keys names))))))))))
 
+(defn- whole
+  "Options that are good each by itself."
+  [fn-name opts]
+  #?(:scittle opts
+     :default (if (and (= :persist (:on-inbox-full opts)) (nil? (:data-dir opts)))
+                (bad fn-name :data-dir nil ":on-inbox-full :persist needs a folder of this client's own, like {:data-dir \"inbox\"}")
+                opts)))
+
 (defn check
   "The options of start! or connect! under our own names and with defaults, or an
   ex-info with :option, :given and :expected. `rules` are as `connecting`."
@@ -141,11 +153,13 @@
     (when-not (or (nil? given) (map? given))
       (bad name :options given (str "expected a map of options, found " (pr-str given))))
     ;; :config first, so that what belongs into it is added to it.
-    (reduce (fn [m [k v]]
-              (if-let [[path v] (rename rules names k v)]
-                (let [[fine? expected] (when-not (next path) (names (first path)))] ; what is the sidecar's it checks itself
-                  (when-not (or (nil? v) (nil? fine?) (fine? v))
-                    (bad name k v (str "found " (pr-str v) "; " expected)))
-                  (if (nil? v) (if (= k :port) (assoc m :port nil) m) (assoc-in m path v)))
-                m))
-            base (sort-by (fn [[k _]] (not= :config k)) given))))
+    (whole
+     name
+     (reduce (fn [m [k v]]
+               (if-let [[path v] (rename rules names k v)]
+                 (let [[fine? expected] (when-not (next path) (names (first path)))] ; what is the sidecar's it checks itself
+                   (when-not (or (nil? v) (nil? fine?) (fine? v))
+                     (bad name k v (str "found " (pr-str v) "; " expected)))
+                   (if (nil? v) (if (= k :port) (assoc m :port nil) m) (assoc-in m path v)))
+                 m))
+             base (sort-by (fn [[k _]] (not= :config k)) given)))))

@@ -49,6 +49,13 @@
         (is (= k (:option e)))
         (is (str/includes? (:message e) hint))))))
 
+(deftest files-of-the-inbox
+  #?(:scittle (let [e (given/failure #(options/check options/connecting {:on-inbox-full :persist}))]
+                (is (= :on-inbox-full (:option e)))
+                (is (str/includes? (:message e) "which a page has not")))
+     :default (do (is (= :data-dir (:option (given/failure #(options/check options/connecting {:on-inbox-full :persist})))))
+                  (is (= "inbox" (:data-dir (options/check start/rules {:on-inbox-full :persist :data-dir "inbox"})))))))
+
 (deftest mistakes
   (doseq [[what given option text]
           [[:start {:prot 1} :prot "did you mean :port?"]

@@ -151,10 +151,7 @@
 (set! (.-value (el "name")) (:name @state))
 (add-watch state :page show!)
 
-(s/connect! {;; What was not acknowledged when a session was lost is told here; this page sends again by itself.
-             :on-error     (fn [{:keys [code message]}]
-                             (when-not (= :sente-lite/unacknowledged code) (js/console.error message)))
-             :on-ready     (fn [_] (s/send! [:chat/name (:name @state)]))
+(s/connect! {:on-ready     (fn [_] (s/send! [:chat/name (:name @state)]))
              :on-reconnect (fn [_] (back!))})
 (s/on! :chsk/state (fn [{[_ now] :data}] (swap! state assoc :phase (:phase now))))
 (s/on! :chat/here
