@@ -6,7 +6,6 @@ import (
 	"context"
 	"fmt"
 	"net"
-	"os"
 	"runtime"
 	"slices"
 	"strings"
@@ -17,14 +16,6 @@ import (
 	"github.com/sente-lite/sente-lite/pipe"
 	"github.com/sente-lite/sente-lite/pipe/pipetest"
 )
-
-// soak skips what takes long, or measures time, unless SENTE_LITE_SOAK is set.
-func soak(t *testing.T) {
-	t.Helper()
-	if os.Getenv("SENTE_LITE_SOAK") == "" {
-		t.Skip("takes long: SENTE_LITE_SOAK=1 runs it")
-	}
-}
 
 // A page that takes bundles gets 10,000 events in no more than 150 messages, whatever
 // pieces they come in. Only a producer that says one at a time, to a page that has read
@@ -141,98 +132,12 @@ func TestStalledPeerIsBounded(t *testing.T) {
 	}
 }
 
-// At 100,000 events a second to a peer that has stalled, others wait no longer, and the
-// producer hears of it at once.
-func TestSoakStalledPeer(t *testing.T) {
-	soak(t)
-	f := newFlowing(t, "{}", "", pipe.Flow{})
-	deaf := newPage(t, f.h, pipe.RoleClient, "{}")
-	defer deaf.leave()
-	other := newPage(t, f.h, pipe.RoleOwner, "{}")
-	defer other.leave()
-	one := to(f.page.uid, 1)
-	p99 := func(d time.Duration) time.Duration {
-		var all []time.Duration
-		for end := time.Now().Add(d); time.Now().Before(end); time.Sleep(time.Millisecond) {
-			begin := time.Now()
-			other.sayAll(t, one)
-			f.page.take(t)
-			all = append(all, time.Since(begin))
-		}
-		slices.Sort(all)
-		return all[len(all)*99/100]
-	}
-	// The same load, to a peer that reads: what the machine is busy with is in both.
-	const rate = 100000 // a second
-	load := func(uid string, stop, stopped chan struct{}) {
-		defer close(stopped)
-		batch, begin, sent := to(uid, rate/100), time.Now(), 0
-		for tick := time.NewTicker(time.Millisecond); ; {
-			select {
-			case <-stop:
-				tick.Stop()
-				t.Logf("%.0f events a second", float64(sent)/time.Since(begin).Seconds())
-				return
-			case <-tick.C:
-				n := min(len(batch), int(time.Since(begin).Seconds()*rate)-sent)
-				f.producer.sayAll(t, batch[:n])
-				sent += n
-			}
-		}
-	}
-	reader := newPage(t, f.h, pipe.RoleClient, "{}")
-	defer reader.leave()
-	go func() {
-		for {
-			if _, err := reader.conn.Read(nil); err != nil {
-				return
-			}
-		}
-	}()
-	told := make(chan time.Time, 1)
-	go func() {
-		for {
-			if _, err := f.producer.conn.Read(nil); err != nil {
-				return
-			}
-			select {
-			case told <- time.Now():
-			default:
-			}
-		}
-	}()
-	stop, stopped := make(chan struct{}), make(chan struct{})
-	go load(reader.uid, stop, stopped)
-	before := p99(10 * time.Second)
-	close(stop)
-	<-stopped
-	inUse := heap()
-	stop, stopped = make(chan struct{}), make(chan struct{})
-	full := make(chan time.Time, 1)
-	go func() {
-		for f.h.Stats.Backpressure.Load() == 0 {
-			time.Sleep(100 * time.Microsecond)
-		}
-		full <- time.Now()
-	}()
-	go load(deaf.uid, stop, stopped)
-	after := p99(30 * time.Second)
-	close(stop)
-	<-stopped
-	grown := heap() - inUse
-	t.Logf("p99 %v with a peer that reads, %v with one that has stalled (x%.2f); %d KiB more in use; heard of :backpressure %v after the first refusal; %d refused",
-		before, after, float64(after)/float64(before), grown>>10, (<-told).Sub(<-full), f.h.Stats.Backpressure.Load())
-	if grown > 9<<20 {
-		t.Errorf("%d bytes more are in use; at most 9 MiB are allowed", grown)
-	}
-}
-
 // Peers that come and go leave nothing behind.
 func TestManyComeAndGo(t *testing.T) {
-	n := 500
-	if os.Getenv("SENTE_LITE_SOAK") != "" {
-		n = 10000
-	}
+	manyComeAndGo(t, 500)
+}
+
+func manyComeAndGo(t *testing.T, n int) {
 	h := pipe.NewHub(pipe.HubConfig{}, pipe.Settings{})
 	ends := map[string]func(){}
 	for network, addr := range map[string]string{"unix": "unix:" + t.TempDir() + "/s", "tcp": "tcp:127.0.0.1:0"} {
