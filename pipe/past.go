@@ -15,6 +15,7 @@ type past struct {
 type gone struct {
 	uid     string
 	cred    credential
+	stored  bool // cred is as the Store has it
 	highest uint64
 	why     string
 }
@@ -42,7 +43,7 @@ func (p *past) find(key SessionKey, cred credential, seen uint64) outcome {
 	switch {
 	case !ok:
 		return outcome{reason: "unknown"}
-	case g.cred != cred:
+	case !g.cred.admits(cred, g.stored):
 		return outcome{reason: "credentials"}
 	}
 	return outcome{uid: g.uid, reason: g.why, missed: g.highest - min(seen, g.highest), known: true}

@@ -122,7 +122,7 @@ func (s *Session) finishLocked(r Reason, w why) {
 		if s.uncounted {
 			reason = "uncounted"
 		}
-		h.past.note(s.key, gone{s.uid, s.cred, highest, reason})
+		h.past.note(s.key, gone{s.uid, s.cred, s.diskCred, highest, reason})
 	}
 	h.unregister(s)
 	h.calls.left(s, &fl)

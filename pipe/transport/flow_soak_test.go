@@ -4,6 +4,7 @@ package transport
 
 import (
 	"slices"
+	"syscall"
 	"testing"
 	"time"
 
@@ -98,3 +99,45 @@ func TestSoakStalledPeer(t *testing.T) {
 	}
 }
 
+// Ten thousand idle peers that are pinged every 25 s, and answer, cost at most 3 % of a
+// core, both ends together.
+func TestSoakIdlePeers(t *testing.T) {
+	h := pipe.NewHub(pipe.HubConfig{}, pipe.Settings{Flow: pipe.Flow{KeepAlive: 25 * time.Second, PingTimeout: 10 * time.Second}})
+	const peers = 10000
+	for range peers {
+		c, s := Mem(MemOptions{Server: pipe.ConnInfo{Heartbeat: true}})
+		h.Attach(s)
+		if _, err := c.Write([]pipe.Message{{Data: []byte("[:sente-lite/hello {}]"), Text: true}}); err != nil {
+			t.Fatal(err)
+		}
+		go func() {
+			for {
+				m, err := c.Read(nil)
+				if err != nil {
+					return
+				}
+				if string(m.Data) == "[:chsk/ws-ping]" {
+					_, _ = c.Write([]pipe.Message{{Data: []byte("[:chsk/ws-pong]"), Text: true}})
+				}
+			}
+		}()
+	}
+	used := func() time.Duration {
+		var u syscall.Rusage
+		if err := syscall.Getrusage(syscall.RUSAGE_SELF, &u); err != nil {
+			t.Fatal(err)
+		}
+		return time.Duration(u.Utime.Nano() + u.Stime.Nano())
+	}
+	time.Sleep(5 * time.Second)
+	before, at := used(), time.Now()
+	time.Sleep(60 * time.Second)
+	share := float64(used()-before) / float64(time.Since(at))
+	t.Logf("%d idle peers take %.2f %% of a core", peers, 100*share)
+	if share > 0.03 {
+		t.Errorf("%d idle peers take %.1f %% of a core; at most 3 %% are allowed", peers, 100*share)
+	}
+	if err := h.Shutdown(t.Context()); err != nil {
+		t.Error(err)
+	}
+}
