@@ -29,6 +29,8 @@ func channelID(i Item) (id []byte, name string, bad *Error) {
 	return id, string(id), nil
 }
 
+var channelMsg = []byte("sente-lite/channel-msg")
+
 // maxChannelID is how many bytes the text of an id may have: it is kept for as
 // long as somebody is in the channel.
 const maxChannelID = 1024
@@ -168,6 +170,6 @@ func (s *Session) publish(i Item) {
 	b := append(append(make([]byte, 0, len(id)+len(data)+len(s.uid)+64), "[:sente-lite/channel-msg {:channel-id "...), id...)
 	b = append(append(b, ", :data "...), data...)
 	b = append(AppendString(append(b, ", :from "...), s.uid), "}]"...)
-	p := h.about(b, i.Name, s)
+	p := h.about(b, channelMsg, s)
 	s.sendAll(i, &p, to)
 }

@@ -170,10 +170,8 @@ func (l *link) end(err error) {
 		s.goAway(reason)
 	}
 	s.handling.Unlock()
-	if !replaced && !stays {
-		if _, shut := s.isShut(); shut || err == nil {
-			l.lastWords()
-		}
+	if !replaced && !stays && err == nil { // it may still read; else nothing more can be written
+		l.lastWords()
 	}
 	l.conn.Close(reason)
 	if !replaced && !stays {

@@ -91,6 +91,7 @@ func (s *Session) ownerSend(i Item) *Error {
 	}
 	i.Name = name // what refusals are about
 	p := s.hub.about(bytes.Clone(event), name, s)
+	p.free = costless(name)
 	s.sendAll(i, &p, list)
 	return nil
 }

@@ -172,9 +172,11 @@ func (s *Session) sendToClient(i Item) {
 	}
 	b := append(make([]byte, 0, len(s.uid)+len(msg)+48), "[:msg/receive {:from-uid "...)
 	b = append(append(AppendString(b, s.uid), " :message "...), msg...)
-	p := h.about(append(b, "}]"...), i.Name, s)
+	p := h.about(append(b, "}]"...), msgReceive, s)
 	s.sendAll(i, &p, targets)
 }
+
+var msgReceive = []byte("msg/receive")
 
 // sendAll sends one packet to many. A call's reply says how it went; a plain
 // event's sender hears of refusals only.
@@ -286,5 +288,9 @@ func (h *Hub) full(t *Session, status Status, size int) *Error {
 
 // reserved reports whether an event's name belongs to the link itself.
 func reserved(name []byte) bool {
-	return bytes.HasPrefix(name, nsChsk) || string(name) == "batch/events"
+	switch string(name) {
+	case "batch/events", "sente-lite/hello", "sente-lite/ready", "sente-lite/ack", "sente-lite/credit":
+		return true
+	}
+	return bytes.HasPrefix(name, nsChsk)
 }

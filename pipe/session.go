@@ -299,8 +299,11 @@ func (s *Session) answer(cb, value []byte) {
 	if cb != nil {
 		value = appendReply(nil, cb, value)
 	}
-	free := cb != nil || bytes.HasPrefix(value, errorEvent)
-	if _, _, err := s.put(&packet{edn: value, kind: kindAnswer, free: free}, s.fl()); err != errBusy {
+	p := packet{edn: value, kind: kindAnswer, free: cb != nil}
+	if bytes.HasPrefix(value, errorEvent) {
+		p.name, p.free = "sente-lite/error", true
+	}
+	if _, _, err := s.put(&p, s.fl()); err != errBusy {
 		return
 	}
 	value = errBusy.AppendEDN(nil)
