@@ -27,6 +27,7 @@
             [sente-lite.client :as client]
             [sente-lite.handlers :as handlers]
             [sente-lite.inbox :as inbox]
+            [sente-lite.intake :as intake]
             [sente-lite.life :as life]
             [sente-lite.options :as options]
             [sente-lite.queue :as queue]
@@ -113,7 +114,7 @@
       (defmethod handle-event :greet/me [{:keys [data reply!]}] (reply! (str \"Hello, \" data)))"
   :id)
 
-(defmethod handle-event :default [msg] (client/unhandled! msg))
+(defmethod handle-event :default [msg] (intake/unhandled! msg))
 
 (def ^:private next-client
   "The handlers that were registered before there was a client: the next one's."
@@ -145,7 +146,7 @@
      (let [key (handlers/key-of what)]
        (cond
          (not (map? what)) (handlers/add! c key nil f)
-         (client/client? c) (handlers/add-timed! c key what f (when-let [t (:on-timeout what)] #(client/later! c [key] t)) nil)
+         (client/client? c) (handlers/add-timed! c key what f (when-let [t (:on-timeout what)] #(intake/later! c [key] t)) nil)
          :else (throw (ex-info "sente-lite: on!: before start! and connect! there is no clock for a handler that ends; expected an event id"
                                {:category :incorrect :code :sente-lite/no-client :given what :expected "an event id, or a client first"})))))))
 
@@ -301,7 +302,7 @@
                     (wire/text [:sente-lite/request {:to to :event event :timeout-ms timeout-ms}])
                     text)
             k     (if cb
-                    (fn [v] (deliver v) (client/later! c event #(cb v)))
+                    (fn [v] (deliver v) (intake/later! c event #(cb v)))
                     deliver)]
         (client/result! c [:ask text (nth event 0) timeout-ms k ((:now (:platform c)))])
         promise))))
@@ -473,14 +474,14 @@
 
       (pause!)"
   ([] (pause! @current))
-  ([c] (when (client/client? c) (client/pause! c))))
+  ([c] (when (client/client? c) (intake/pause! c))))
 
 (defn resume!
   "What has waited since pause! is handled, in its order.
 
       (resume!)"
   ([] (resume! @current))
-  ([c] (when (client/client? c) (client/resume! c))))
+  ([c] (when (client/client? c) (intake/resume! c))))
 
 (defn dead-letters
   "The events whose handlers have thrown, oldest first: [{:id :event :uid :error
@@ -496,14 +497,14 @@
 
       (run! #(retry-dead-letter! (:id %)) (dead-letters))"
   ([id] (retry-dead-letter! @current id))
-  ([c id] (if (client/client? c) (client/retry! c id) {:status :not-found})))
+  ([c id] (if (client/client? c) (intake/retry! c id) {:status :not-found})))
 
 (defn discard-dead-letter!
   "Forgets a dead letter. {:status :ok}, or :not-found.
 
       (discard-dead-letter! 0)"
   ([id] (discard-dead-letter! @current id))
-  ([c id] {:status (if (and (client/client? c) (client/exhume! c id)) :ok :not-found)}))
+  ([c id] {:status (if (and (client/client? c) (intake/exhume! c id)) :ok :not-found)}))
 
 (defn make-buffered-sender
   "A function that gathers events and hands them on together: (f events), with a
@@ -613,7 +614,7 @@
 
       (after! 1000 (fn [] (send! [:job/tick])))"
   ([ms f] (after! @current ms f))
-  ([c ms f] (if (client/client? c) ((:after (:platform c)) ms #(client/later! c [:sente-lite/after] f)) (fn []))))
+  ([c ms f] (if (client/client? c) ((:after (:platform c)) ms #(intake/later! c [:sente-lite/after] f)) (fn []))))
 
 (def ^{:doc "Sente's name of reconnect!.\n\n      (chsk-reconnect!)"} chsk-reconnect! reconnect!)
 (def ^{:doc "Sente's name of stop!.\n\n      (chsk-disconnect!)"} chsk-disconnect! stop!)
