@@ -31,7 +31,6 @@
             [sente-lite.handlers :as handlers]
             [sente-lite.inbox :as inbox]
             [sente-lite.intake :as intake]
-            [sente-lite.queue :as queue]
             [sente-lite.recovery :as recovery]
             [sente-lite.session :as session]
             [sente-lite.wire :as wire]))
@@ -287,11 +286,6 @@
               ((:close! l) 1000 "closed"))
           ;; It may have been linked before there was somebody to wake.
           (:woken? s) ((:wake! l) false))))))
-
-(defn out-view
-  "How the queue of what is to be sent is."
-  [c]
-  (queue/view @(:state c) (now c)))
 
 (def ^:private handlers-ms
   "The longest that start! and wait! wait for handlers and hooks that come first."

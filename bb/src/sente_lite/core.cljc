@@ -26,12 +26,11 @@
   (:require [sente-lite.buffered :as buffered]
             [sente-lite.client :as client]
             [sente-lite.handlers :as handlers]
-            [sente-lite.inbox :as inbox]
             [sente-lite.intake :as intake]
             [sente-lite.life :as life]
             [sente-lite.options :as options]
-            [sente-lite.queue :as queue]
-            [sente-lite.recovery :as recovery]
+            [sente-lite.out :as out]
+            [sente-lite.views :as views]
             [sente-lite.wire :as wire]
             #?(:bb                [sente-lite.jvm :as host]
                :clj               [sente-lite.jvm :as host]
@@ -187,35 +186,6 @@
 
 ;; Out.
 
-(defn- put-text!
-  "Sends a text, or waits until there is room for it, where that was asked for."
-  [c text id opts]
-  (let [res (client/send! c text id opts)]
-    (if (:block? res)
-      ((:wait (:platform c)) (client/wait-for-room! c text id opts))
-      res)))
-
-(defn- put! [c event opts]
-  (if (client/client? c)
-    (put-text! c (wire/event-text "send!" event) (nth event 0) opts)
-    closed))
-
-(defn- owner?
-  "Does the sidecar take owner events from this client?"
-  [c]
-  (or (:owner? (:options c)) (= :spawn (:kind (:target c))) (contains? (:ready @(:state c)) :pid)))
-
-(defn- wrapped
-  "The text of an event for somebody, around the event's own: an owner addresses
-  anyone, a client one uid."
-  [c to text more]
-  (cond
-    (owner? c)   (str "[:sente-lite/send {:to " (wire/text to) " :event " text
-                      (when-let [x (:except more)] (str " :except " (wire/text x))) "}]")
-    (string? to) (str "[:msg/send-to-client {:to-uid " (wire/text to) " :message " text "}]")
-    :else (throw (ex-info (str "sente-lite: send-to-client!: " (pr-str to) ": a client may address one uid; a set, :all or a map is an owner's")
-                          {:category :forbidden :code :sente-lite/forbidden :given to :expected "a uid, a string"}))))
-
 (declare ask!)
 
 (defn send-to-client!
@@ -235,7 +205,7 @@
   ([c to event opts]
    (cond
      (:confirm? opts)   (ask! c [:sente-lite/send (merge {:to to :event event} (select-keys opts [:except]))] (select-keys opts [:timeout-ms]))
-     (client/client? c) (put-text! c (wrapped c to (wire/event-text "send-to-client!" event) opts) (nth event 0) (not-empty (dissoc opts :except)))
+     (client/client? c) (out/put-text! c (out/wrapped c to (wire/event-text "send-to-client!" event) opts) (nth event 0) (not-empty (dissoc opts :except)))
      :else closed)))
 
 (defn send!
@@ -253,13 +223,13 @@
       (send! [:mouse/at [10 20]] {:on-full :coalesce :expires-ms 1000})
       (send! \"ada\" [:chat/said {:text \"hello\"}])
       (send! [:greet/me \"Ada\"] 1000 (fn [reply] (println reply)))"
-  ([event] (put! @current event nil))
+  ([event] (out/put! @current event nil))
   ([a b] (cond
-           (client-arg? a) (put! a b nil)
-           (and (vector? a) (map? b)) (put! @current a b)
+           (client-arg? a) (out/put! a b nil)
+           (and (vector? a) (map? b)) (out/put! @current a b)
            :else (send-to-client! @current a b nil)))
   ([a b d] (cond
-             (and (client-arg? a) (vector? b) (or (nil? d) (map? d))) (put! a b d)
+             (and (client-arg? a) (vector? b) (or (nil? d) (map? d))) (out/put! a b d)
              (client-arg? a) (send-to-client! a b d nil)
              (fn? d) (send! @current a b d)
              :else (send-to-client! @current a b d)))
@@ -289,23 +259,8 @@
       (ask! [:greet/me \"Ada\"] {:timeout-ms 1000 :cb println})
       (ask! \"ada\" [:ui/confirm \"Really?\"])"
   [& args]
-  (let [[c args] (with-client args)
-        to       (when-not (vector? (first args)) (first args))
-        [event opts] (if (and (seq args) (not (vector? (first args)))) (rest args) args)]
-    (if (nil? c)
-      (settled c :chsk/closed)
-      (let [{:keys [promise deliver]} ((:promise (:platform c)))
-            {:keys [timeout-ms cb]} opts
-            timeout-ms (or timeout-ms (:call-timeout-ms (:options c)))
-            text  (wire/event-text "ask!" event)
-            text  (if to
-                    (wire/text [:sente-lite/request {:to to :event event :timeout-ms timeout-ms}])
-                    text)
-            k     (if cb
-                    (fn [v] (deliver v) (intake/later! c event #(cb v)))
-                    deliver)]
-        (client/result! c [:ask text (nth event 0) timeout-ms k ((:now (:platform c)))])
-        promise))))
+  (let [[c args] (with-client args)]
+    (if (nil? c) (settled c :chsk/closed) (out/ask! c args))))
 
 (defn flush!
   "A promise of {:status :ok} once everything that was sent so far has been
@@ -361,7 +316,7 @@
   ([channel data] (publish! @current channel data nil))
   ([a b d] (if (client-arg? a) (publish! a b d nil) (publish! @current a b d)))
   ([c channel data opts]
-   (put! c [:sente-lite/publish (merge {:channel-id channel :data data} (select-keys opts [:exclude-sender?]))] nil)))
+   (out/put! c [:sente-lite/publish (merge {:channel-id channel :data data} (select-keys opts [:exclude-sender?]))] nil)))
 
 ;; Who is there.
 
@@ -394,21 +349,14 @@
 
       (:open? (state))"
   ([] (state @current))
-  ([c]
-   (if (client/client? c)
-     (let [s @(:state c)]
-       (assoc (select-keys s [:phase :uid :session :reason :last-close :tries :retry-at]) :open? (= :open (:phase s))))
-     {:phase :idle :open? false})))
+  ([c] (views/state c)))
 
 (defn inbox
   "What waits for handlers: {:size :refused :handling (the id being handled)}.
 
       (:size (inbox))"
   ([] (inbox @current))
-  ([c]
-   (if (client/client? c)
-     {:size (inbox/size @(:inbox c)) :refused (:refused @(:stats c)) :handling (:handling @(:stats c))}
-     {:size 0 :refused 0 :handling nil})))
+  ([c] (views/inbox c)))
 
 (defn stats
   "Numbers: {:sent :received :unacked :queue-size :queue-chars :open-calls :inbox :handled
@@ -416,16 +364,7 @@
 
       (:queue-size (stats))"
   ([] (stats @current))
-  ([c]
-   (if (client/client? c)
-     (let [s @(:state c) n @(:stats c)]
-       (merge (select-keys s [:received :unreadable])
-              {:sent (:written (recovery/position s)) :unacked (count (:kept s))}
-              (select-keys n [:handled :unhandled :refused :handler-errors])
-              {:queue-size (count (:out s)) :queue-chars (:chars s) :open-calls (count (:calls s))
-               :inbox (inbox/size @(:inbox c)) :late-replies (+ (:late-replies s) (:late-replies n))
-               :reconnects (max 0 (dec (:turn s)))}))
-     {:sent 0 :received 0 :queue-size 0 :inbox 0})))
+  ([c] (views/stats c)))
 
 ;; Flow: what waits, what got lost, what is held.
 
@@ -435,11 +374,7 @@
 
       (:safe-to-close? (pending))"
   ([] (pending @current))
-  ([c]
-   (if (client/client? c)
-     (let [{:keys [count unacked oldest-ms]} (client/out-view c)]
-       {:count (+ count unacked) :queued count :unacked unacked :oldest-ms oldest-ms :safe-to-close? (zero? (+ count unacked))})
-     {:count 0 :queued 0 :unacked 0 :oldest-ms nil :safe-to-close? true})))
+  ([c] (views/pending c)))
 
 (defn queues
   "Both queues as plain data: {:out {:count :chars :unacked :credit :oldest-ms :top
@@ -450,12 +385,7 @@
 
       (get-in (queues) [:in :status])"
   ([] (queues @current))
-  ([c]
-   (when (client/client? c)
-     {:out (client/out-view c)
-      :in  (let [in (inbox/view @(:inbox c) ((:now (:platform c))))]
-             #?(:scittle in
-                :default (if-let [sp (:spill c)] (assoc in :persisted ((:waiting sp))) in)))})))
+  ([c] (views/queues c)))
 
 (defn ledger
   "The events that were accepted and did not safely arrive, oldest first: {:rows
@@ -521,7 +451,7 @@
       (out :close!)"
   ([f] (make-buffered-sender f nil))
   ([f options]
-   (buffered/sender (if (client/client? f) (fn [events] (last (mapv #(put! f % nil) events))) f)
+   (buffered/sender (if (client/client? f) (fn [events] (last (mapv #(out/put! f % nil) events))) f)
                     (:after (or (:platform options) (:platform (if (client/client? f) f @current)) (host/platform)))
                     options)))
 
