@@ -26,11 +26,11 @@
   (:require [sente-lite.buffered :as buffered]
             [sente-lite.client :as client]
             [sente-lite.handlers :as handlers]
-            [sente-lite.inbox :as inbox]
+            [sente-lite.intake :as intake]
             [sente-lite.life :as life]
             [sente-lite.options :as options]
-            [sente-lite.queue :as queue]
-            [sente-lite.recovery :as recovery]
+            [sente-lite.out :as out]
+            [sente-lite.views :as views]
             [sente-lite.wire :as wire]
             #?(:bb                [sente-lite.jvm :as host]
                :clj               [sente-lite.jvm :as host]
@@ -113,7 +113,7 @@
       (defmethod handle-event :greet/me [{:keys [data reply!]}] (reply! (str \"Hello, \" data)))"
   :id)
 
-(defmethod handle-event :default [msg] (client/unhandled! msg))
+(defmethod handle-event :default [msg] (intake/unhandled! msg))
 
 (def ^:private next-client
   "The handlers that were registered before there was a client: the next one's."
@@ -145,7 +145,7 @@
      (let [key (handlers/key-of what)]
        (cond
          (not (map? what)) (handlers/add! c key nil f)
-         (client/client? c) (handlers/add-timed! c key what f (when-let [t (:on-timeout what)] #(client/later! c [key] t)) nil)
+         (client/client? c) (handlers/add-timed! c key what f (when-let [t (:on-timeout what)] #(intake/later! c [key] t)) nil)
          :else (throw (ex-info "sente-lite: on!: before start! and connect! there is no clock for a handler that ends; expected an event id"
                                {:category :incorrect :code :sente-lite/no-client :given what :expected "an event id, or a client first"})))))))
 
@@ -186,35 +186,6 @@
 
 ;; Out.
 
-(defn- put-text!
-  "Sends a text, or waits until there is room for it, where that was asked for."
-  [c text id opts]
-  (let [res (client/send! c text id opts)]
-    (if (:block? res)
-      ((:wait (:platform c)) (client/wait-for-room! c text id opts))
-      res)))
-
-(defn- put! [c event opts]
-  (if (client/client? c)
-    (put-text! c (wire/event-text "send!" event) (nth event 0) opts)
-    closed))
-
-(defn- owner?
-  "Does the sidecar take owner events from this client?"
-  [c]
-  (or (:owner? (:options c)) (= :spawn (:kind (:target c))) (contains? (:ready @(:state c)) :pid)))
-
-(defn- wrapped
-  "The text of an event for somebody, around the event's own: an owner addresses
-  anyone, a client one uid."
-  [c to text more]
-  (cond
-    (owner? c)   (str "[:sente-lite/send {:to " (wire/text to) " :event " text
-                      (when-let [x (:except more)] (str " :except " (wire/text x))) "}]")
-    (string? to) (str "[:msg/send-to-client {:to-uid " (wire/text to) " :message " text "}]")
-    :else (throw (ex-info (str "sente-lite: send-to-client!: " (pr-str to) ": a client may address one uid; a set, :all or a map is an owner's")
-                          {:category :forbidden :code :sente-lite/forbidden :given to :expected "a uid, a string"}))))
-
 (declare ask!)
 
 (defn send-to-client!
@@ -234,7 +205,7 @@
   ([c to event opts]
    (cond
      (:confirm? opts)   (ask! c [:sente-lite/send (merge {:to to :event event} (select-keys opts [:except]))] (select-keys opts [:timeout-ms]))
-     (client/client? c) (put-text! c (wrapped c to (wire/event-text "send-to-client!" event) opts) (nth event 0) (not-empty (dissoc opts :except)))
+     (client/client? c) (out/put-text! c (out/wrapped c to (wire/event-text "send-to-client!" event) opts) (nth event 0) (not-empty (dissoc opts :except)))
      :else closed)))
 
 (defn send!
@@ -252,13 +223,13 @@
       (send! [:mouse/at [10 20]] {:on-full :coalesce :expires-ms 1000})
       (send! \"ada\" [:chat/said {:text \"hello\"}])
       (send! [:greet/me \"Ada\"] 1000 (fn [reply] (println reply)))"
-  ([event] (put! @current event nil))
+  ([event] (out/put! @current event nil))
   ([a b] (cond
-           (client-arg? a) (put! a b nil)
-           (and (vector? a) (map? b)) (put! @current a b)
+           (client-arg? a) (out/put! a b nil)
+           (and (vector? a) (map? b)) (out/put! @current a b)
            :else (send-to-client! @current a b nil)))
   ([a b d] (cond
-             (and (client-arg? a) (vector? b) (or (nil? d) (map? d))) (put! a b d)
+             (and (client-arg? a) (vector? b) (or (nil? d) (map? d))) (out/put! a b d)
              (client-arg? a) (send-to-client! a b d nil)
              (fn? d) (send! @current a b d)
              :else (send-to-client! @current a b d)))
@@ -288,23 +259,8 @@
       (ask! [:greet/me \"Ada\"] {:timeout-ms 1000 :cb println})
       (ask! \"ada\" [:ui/confirm \"Really?\"])"
   [& args]
-  (let [[c args] (with-client args)
-        to       (when-not (vector? (first args)) (first args))
-        [event opts] (if (and (seq args) (not (vector? (first args)))) (rest args) args)]
-    (if (nil? c)
-      (settled c :chsk/closed)
-      (let [{:keys [promise deliver]} ((:promise (:platform c)))
-            {:keys [timeout-ms cb]} opts
-            timeout-ms (or timeout-ms (:call-timeout-ms (:options c)))
-            text  (wire/event-text "ask!" event)
-            text  (if to
-                    (wire/text [:sente-lite/request {:to to :event event :timeout-ms timeout-ms}])
-                    text)
-            k     (if cb
-                    (fn [v] (deliver v) (client/later! c event #(cb v)))
-                    deliver)]
-        (client/result! c [:ask text (nth event 0) timeout-ms k ((:now (:platform c)))])
-        promise))))
+  (let [[c args] (with-client args)]
+    (if (nil? c) (settled c :chsk/closed) (out/ask! c args))))
 
 (defn flush!
   "A promise of {:status :ok} once everything that was sent so far has been
@@ -360,7 +316,7 @@
   ([channel data] (publish! @current channel data nil))
   ([a b d] (if (client-arg? a) (publish! a b d nil) (publish! @current a b d)))
   ([c channel data opts]
-   (put! c [:sente-lite/publish (merge {:channel-id channel :data data} (select-keys opts [:exclude-sender?]))] nil)))
+   (out/put! c [:sente-lite/publish (merge {:channel-id channel :data data} (select-keys opts [:exclude-sender?]))] nil)))
 
 ;; Who is there.
 
@@ -393,21 +349,14 @@
 
       (:open? (state))"
   ([] (state @current))
-  ([c]
-   (if (client/client? c)
-     (let [s @(:state c)]
-       (assoc (select-keys s [:phase :uid :session :reason :last-close :tries :retry-at]) :open? (= :open (:phase s))))
-     {:phase :idle :open? false})))
+  ([c] (views/state c)))
 
 (defn inbox
   "What waits for handlers: {:size :refused :handling (the id being handled)}.
 
       (:size (inbox))"
   ([] (inbox @current))
-  ([c]
-   (if (client/client? c)
-     {:size (inbox/size @(:inbox c)) :refused (:refused @(:stats c)) :handling (:handling @(:stats c))}
-     {:size 0 :refused 0 :handling nil})))
+  ([c] (views/inbox c)))
 
 (defn stats
   "Numbers: {:sent :received :unacked :queue-size :queue-chars :open-calls :inbox :handled
@@ -415,16 +364,7 @@
 
       (:queue-size (stats))"
   ([] (stats @current))
-  ([c]
-   (if (client/client? c)
-     (let [s @(:state c) n @(:stats c)]
-       (merge (select-keys s [:received :unreadable])
-              {:sent (:written (recovery/position s)) :unacked (count (:kept s))}
-              (select-keys n [:handled :unhandled :refused :handler-errors])
-              {:queue-size (count (:out s)) :queue-chars (:chars s) :open-calls (count (:calls s))
-               :inbox (inbox/size @(:inbox c)) :late-replies (+ (:late-replies s) (:late-replies n))
-               :reconnects (max 0 (dec (:turn s)))}))
-     {:sent 0 :received 0 :queue-size 0 :inbox 0})))
+  ([c] (views/stats c)))
 
 ;; Flow: what waits, what got lost, what is held.
 
@@ -434,11 +374,7 @@
 
       (:safe-to-close? (pending))"
   ([] (pending @current))
-  ([c]
-   (if (client/client? c)
-     (let [{:keys [count unacked oldest-ms]} (client/out-view c)]
-       {:count (+ count unacked) :queued count :unacked unacked :oldest-ms oldest-ms :safe-to-close? (zero? (+ count unacked))})
-     {:count 0 :queued 0 :unacked 0 :oldest-ms nil :safe-to-close? true})))
+  ([c] (views/pending c)))
 
 (defn queues
   "Both queues as plain data: {:out {:count :chars :unacked :credit :oldest-ms :top
@@ -449,12 +385,7 @@
 
       (get-in (queues) [:in :status])"
   ([] (queues @current))
-  ([c]
-   (when (client/client? c)
-     {:out (client/out-view c)
-      :in  (let [in (inbox/view @(:inbox c) ((:now (:platform c))))]
-             #?(:scittle in
-                :default (if-let [sp (:spill c)] (assoc in :persisted ((:waiting sp))) in)))})))
+  ([c] (views/queues c)))
 
 (defn ledger
   "The events that were accepted and did not safely arrive, oldest first: {:rows
@@ -473,14 +404,14 @@
 
       (pause!)"
   ([] (pause! @current))
-  ([c] (when (client/client? c) (client/pause! c))))
+  ([c] (when (client/client? c) (intake/pause! c))))
 
 (defn resume!
   "What has waited since pause! is handled, in its order.
 
       (resume!)"
   ([] (resume! @current))
-  ([c] (when (client/client? c) (client/resume! c))))
+  ([c] (when (client/client? c) (intake/resume! c))))
 
 (defn dead-letters
   "The events whose handlers have thrown, oldest first: [{:id :event :uid :error
@@ -496,14 +427,14 @@
 
       (run! #(retry-dead-letter! (:id %)) (dead-letters))"
   ([id] (retry-dead-letter! @current id))
-  ([c id] (if (client/client? c) (client/retry! c id) {:status :not-found})))
+  ([c id] (if (client/client? c) (intake/retry! c id) {:status :not-found})))
 
 (defn discard-dead-letter!
   "Forgets a dead letter. {:status :ok}, or :not-found.
 
       (discard-dead-letter! 0)"
   ([id] (discard-dead-letter! @current id))
-  ([c id] {:status (if (and (client/client? c) (client/exhume! c id)) :ok :not-found)}))
+  ([c id] {:status (if (and (client/client? c) (intake/exhume! c id)) :ok :not-found)}))
 
 (defn make-buffered-sender
   "A function that gathers events and hands them on together: (f events), with a
@@ -520,7 +451,7 @@
       (out :close!)"
   ([f] (make-buffered-sender f nil))
   ([f options]
-   (buffered/sender (if (client/client? f) (fn [events] (last (mapv #(put! f % nil) events))) f)
+   (buffered/sender (if (client/client? f) (fn [events] (last (mapv #(out/put! f % nil) events))) f)
                     (:after (or (:platform options) (:platform (if (client/client? f) f @current)) (host/platform)))
                     options)))
 
@@ -613,7 +544,7 @@
 
       (after! 1000 (fn [] (send! [:job/tick])))"
   ([ms f] (after! @current ms f))
-  ([c ms f] (if (client/client? c) ((:after (:platform c)) ms #(client/later! c [:sente-lite/after] f)) (fn []))))
+  ([c ms f] (if (client/client? c) ((:after (:platform c)) ms #(intake/later! c [:sente-lite/after] f)) (fn []))))
 
 (def ^{:doc "Sente's name of reconnect!.\n\n      (chsk-reconnect!)"} chsk-reconnect! reconnect!)
 (def ^{:doc "Sente's name of stop!.\n\n      (chsk-disconnect!)"} chsk-disconnect! stop!)
