@@ -131,7 +131,7 @@ func TestBlocked(t *testing.T) {
 				`[:chsk/reply "two" {:status :ok :queue-size … :peers 1}]`)
 		}},
 		{"one of several has no room", nil, func(t *testing.T, o, deaf, fast *player) {
-			o.send(t, fmt.Sprintf(`[[:sente-lite/send {:to :all :event [:x/y 1]}] "all"]`))
+			o.send(t, `[[:sente-lite/send {:to :all :event [:x/y 1]}] "all"]`)
 			expect(t, fast, `[:x/y 1]`)
 			if got := o.replies(); len(got) > 0 {
 				t.Fatalf("too early: %q", got)

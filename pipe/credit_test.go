@@ -175,7 +175,7 @@ func TestCreditIsKept(t *testing.T) {
 		// Too much. It is refused by the policy of the sidecar, and counts all the same.
 		join(t, h, "handler", asOwner, "[:sente-lite/hello {:handler true}]", true)
 		for range 3 {
-			o.send(t, fmt.Sprintf(`[:sente-lite/pause {:to {:role :owner}}]`))
+			o.send(t, `[:sente-lite/pause {:to {:role :owner}}]`)
 		}
 		synctest.Wait()
 		for range 1025 {

@@ -23,8 +23,7 @@
 
   Mistakes of the caller, such as an event that is none or a value that does not
   print as EDN, are thrown as ex-info with :given and :expected."
-  (:require [sente-lite.buffered :as buffered]
-            [sente-lite.client :as client]
+  (:require [sente-lite.client :as client]
             [sente-lite.handlers :as handlers]
             [sente-lite.intake :as intake]
             [sente-lite.life :as life]
@@ -37,7 +36,7 @@
                :org.babashka/nbb  [sente-lite.node :as host]
                :scittle           [sente-lite.browser :as host])))
 
-(def ^:private current (atom nil))
+(def ^:private current life/current)
 
 (defn client
   "The client that functions work on where none is given: the one started or
@@ -115,16 +114,6 @@
 
 (defmethod handle-event :default [msg] (intake/unhandled! msg))
 
-(def ^:private next-client
-  "The handlers that were registered before there was a client: the next one's."
-  (atom {:handlers (handlers/table)}))
-
-(defn- listener
-  "Whose handlers on! and off! work on, where no client is given."
-  []
-  (let [c @current]
-    (if (and c (not= :closed (:phase @(:state c)))) c @next-client)))
-
 (defn on!
   "Calls (f msg) for each event with this id; :chat/* is all of a namespace, :*
   everything. Returns the handler, for off!. Where there is no client, or it has
@@ -139,7 +128,7 @@
 
       (on! :chat/msg (fn [{:keys [data uid]}] (println uid \"says\" (:text data))))
       (on! {:event-id :job/done :once? true :timeout-ms 50} (fn [msg] (:data msg)))"
-  ([what f] (on! (listener) what f))
+  ([what f] (on! (life/listener) what f))
   ([c what f]
    (when c
      (let [key (handlers/key-of what)]
@@ -154,7 +143,7 @@
 
       (off! (on! :chat/msg identity))
       (off! :chat/msg)"
-  ([what] (off! (listener) what))
+  ([what] (off! (life/listener) what))
   ([c what]
    (when c (handlers/drop! c what))
    nil))
@@ -168,20 +157,14 @@
   ([what] (take! @current what nil))
   ([a b] (if (client-arg? a) (take! a b nil) (take! @current a b)))
   ([c what {:keys [timeout-ms pred]}]
-   (if-not (client/client? c)
-     (settled c :chsk/closed)
-     (let [{:keys [promise deliver]} ((:promise (:platform c)))]
-       (handlers/add-timed! c (handlers/key-of what)
-                            {:pred pred :once? true :timeout-ms (or timeout-ms (:call-timeout-ms (:options c)))}
-                            deliver #(deliver :chsk/timeout) #(deliver :chsk/closed))
-       promise))))
+   (if (client/client? c) (handlers/take! c what timeout-ms pred) (settled c :chsk/closed))))
 
 (defn handler-count
   "How many handlers on! has registered, of one event or in all.
 
       (handler-count :chat/msg)"
-  ([] (handler-count (listener) nil))
-  ([what] (if (client-arg? what) (handler-count what nil) (handler-count (listener) what)))
+  ([] (handler-count (life/listener) nil))
+  ([what] (if (client-arg? what) (handler-count what nil) (handler-count (life/listener) what)))
   ([c what] (if c (handlers/size c what) 0)))
 
 ;; Out.
@@ -203,10 +186,9 @@
   ([to event] (send-to-client! @current to event nil))
   ([a b d] (if (client-arg? a) (send-to-client! a b d nil) (send-to-client! @current a b d)))
   ([c to event opts]
-   (cond
-     (:confirm? opts)   (ask! c [:sente-lite/send (merge {:to to :event event} (select-keys opts [:except]))] (select-keys opts [:timeout-ms]))
-     (client/client? c) (out/put-text! c (out/wrapped c to (wire/event-text "send-to-client!" event) opts) (nth event 0) (not-empty (dissoc opts :except)))
-     :else closed)))
+   (if (:confirm? opts)
+     (ask! c [:sente-lite/send (merge {:to to :event event} (select-keys opts [:except]))] (select-keys opts [:timeout-ms]))
+     (out/put-to! c to event opts))))
 
 (defn send!
   "Sends an event: to the handler and the modules, or with a uid first to that
@@ -290,23 +272,14 @@
       (subscribe! \"lobby\" (fn [{:keys [data from]}] (println from data)))"
   ([channel] (subscribe! @current channel nil))
   ([a b] (if (client-arg? a) (subscribe! a b nil) (subscribe! @current a b)))
-  ([c channel f]
-   (when (client/client? c)
-     (wire/text channel)
-     (when f (handlers/join! c channel f))
-     (client/input! c [:subscribe channel])
-     {:status (if (= :open (:phase @(:state c))) :ok :queued)})))
+  ([c channel f] (when (client/client? c) (out/subscribe! c channel f))))
 
 (defn unsubscribe!
   "Leaves a channel.
 
       (unsubscribe! \"lobby\")"
   ([channel] (unsubscribe! @current channel))
-  ([c channel]
-   (when (client/client? c)
-     (handlers/leave! c channel)
-     (client/input! c [:unsubscribe channel])
-     {:status :ok})))
+  ([c channel] (when (client/client? c) (out/unsubscribe! c channel))))
 
 (defn publish!
   "Publishes to a channel, joined or not. Options: :exclude-sender? true leaves
@@ -451,19 +424,14 @@
       (out :close!)"
   ([f] (make-buffered-sender f nil))
   ([f options]
-   (buffered/sender (if (client/client? f) (fn [events] (last (mapv #(out/put! f % nil) events))) f)
-                    (:after (or (:platform options) (:platform (if (client/client? f) f @current)) (host/platform)))
-                    options)))
+   (out/buffered (if (client/client? f) (fn [events] (last (mapv #(out/put! f % nil) events))) f)
+                 (:after (or (:platform options) (:platform (if (client/client? f) f @current)) (host/platform)))
+                 options)))
 
 ;; Beginning and end.
 
 (defn- make! [platform target opts on-message]
-  (let [before @next-client
-        c      (client/make platform target opts
-                            {:handlers (:handlers before) :fallback handle-event :send-fn send! :on-message on-message})]
-    (reset! next-client {:handlers (handlers/table)})
-    (reset! current c)
-    c))
+  (life/make! platform target opts {:fallback handle-event :send-fn send! :on-message on-message}))
 
 (defn connect!
   "Connects to a sidecar, and again whenever the link is lost. Returns the client
@@ -506,9 +474,7 @@
                          :begun! (fn [c]
                                    (reset! current (assoc c :send! (partial send-to-client! c) :send-fn (partial send-to-client! c)
                                                           :broadcast! (partial broadcast! c) :stop! (partial stop! c))))
-                         :ended! (fn [c]
-                                   (reset! current nil)
-                                   (reset! next-client {:handlers (:handlers c)}))})))) ; for whoever starts it again, corrected
+                         :ended! life/ended!}))))
 
 (defn stop!
   "Ends a client: what waits is written, then the link is closed, and a sidecar of

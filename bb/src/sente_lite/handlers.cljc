@@ -57,6 +57,15 @@
                           (when late (late)))))))
     h))
 
+(defn take!
+  "See sente-lite.core/take!."
+  [c what timeout-ms pred]
+  (let [{:keys [promise deliver]} ((:promise (:platform c)))]
+    (add-timed! c (key-of what)
+                {:pred pred :once? true :timeout-ms (or timeout-ms (:call-timeout-ms (:options c)))}
+                deliver #(deliver :chsk/timeout) #(deliver :chsk/closed))
+    promise))
+
 (defn drop!
   "Ends a handler, or all of an event's, and tells who waits for them."
   [c what]

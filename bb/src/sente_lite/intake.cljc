@@ -176,8 +176,9 @@
 (defn exhume!
   "Takes a dead letter out: [inbox letter], nil where there is none of that id."
   [c id]
-  (let [[old _] (inbox/swap-both! (:inbox c) #(first (inbox/exhume % id)))]
-    (when (second (inbox/exhume old id)) (inbox/exhume old id))))
+  (let [[old _] (inbox/swap-both! (:inbox c) #(first (inbox/exhume % id)))
+        taken   (inbox/exhume old id)]
+    (when (second taken) taken)))
 
 (defn retry!
   "Hands an event of the dead letters to its handlers again."

@@ -1,7 +1,34 @@
 (ns sente-lite.life
   "How clients begin and end: what core's connect!, stop! and reconnect! do."
   {:no-doc true}
-  (:require [sente-lite.client :as client]))
+  (:require [sente-lite.client :as client]
+            [sente-lite.handlers :as handlers]))
+
+(def current "The client that was started or connected last." (atom nil))
+
+(def ^:private next-client
+  "The handlers that were registered before there was a client: the next one's."
+  (atom {:handlers (handlers/table)}))
+
+(defn listener
+  "Whose handlers on! and off! work on, where no client is given."
+  []
+  (let [c @current]
+    (if (and c (not= :closed (:phase @(:state c)))) c @next-client)))
+
+(defn make!
+  "The current client from now on, with the handlers that waited for it."
+  [platform target opts more]
+  (let [c (client/make platform target opts (merge more @next-client))]
+    (reset! next-client {:handlers (handlers/table)})
+    (reset! current c)
+    c))
+
+(defn ended!
+  "It could not start: its handlers are for whoever starts it again, corrected."
+  [c]
+  (reset! current nil)
+  (reset! next-client (select-keys c [:handlers])))
 
 (def closed {:status :closed :queue-size 0})
 

@@ -11,10 +11,8 @@
 (defn state
   "See sente-lite.core/state."
   [c]
-  (if (client/client? c)
-    (let [s @(:state c)]
-      (assoc (select-keys s [:phase :uid :session :reason :last-close :tries :retry-at]) :open? (= :open (:phase s))))
-    {:phase :idle :open? false}))
+  (let [s (if (client/client? c) @(:state c) {:phase :idle})]
+    (assoc (select-keys s [:phase :uid :session :reason :last-close :tries :retry-at]) :open? (= :open (:phase s)))))
 
 (defn inbox
   "See sente-lite.core/inbox."
@@ -39,10 +37,9 @@
 (defn pending
   "See sente-lite.core/pending."
   [c]
-  (if (client/client? c)
-    (let [{:keys [count unacked oldest-ms]} (out-view c)]
-      {:count (+ count unacked) :queued count :unacked unacked :oldest-ms oldest-ms :safe-to-close? (zero? (+ count unacked))})
-    {:count 0 :queued 0 :unacked 0 :oldest-ms nil :safe-to-close? true}))
+  (let [{:keys [count unacked oldest-ms]} (if (client/client? c) (out-view c) {:count 0 :unacked 0})
+        n (+ count unacked)]
+    {:count n :queued count :unacked unacked :oldest-ms oldest-ms :safe-to-close? (zero? n)}))
 
 (defn queues
   "See sente-lite.core/queues."

@@ -180,10 +180,11 @@
     }
 
     /**
-     * Ends the client and its session: no retries, open calls fail. What was written is on its way (flush({acked: true})
-     * first where that must be sure); events that wait are kept for reconnect().
+     * Ends the client and its session: no retries, open calls fail. What waits is written first and is on its way
+     * (flush({acked: true}) where that must be sure); without a link it is kept for reconnect().
      */
     close() {
+      this.#writer.pump(true);
       this.#forget("closed");
       this.#drop(1000, "closed");
       this.#listen(false);

@@ -10,7 +10,7 @@
 (defn note! [& what]
   (.push (.-log js/window) (clj->js (walk/postwalk #(if (keyword? %) (subs (str %) 1) %) what))))
 
-(def ws (js/WebSocket. (str "ws://" (.-host js/location) "/ws?v=1")))
+(def ws (js/WebSocket. (str "ws://" (.-host js/location) "/ws?v=1&credit=256"))) ; as pages that take a window do
 (def calls (atom {}))
 
 (defn say! [value] (.send ws (pr-str value)))
