@@ -390,17 +390,16 @@ func (o *outbox) endFor(r Reason, w why) {
 
 // closeConn closes the Conn of a peer that is shut. Its reader may have a second
 // to see the other side out; for everyone else the peer has gone now. The lock is
-// held.
+// held, and let go meanwhile.
 func (o *outbox) closeConn(r Reason) {
-	l := o.l
-	o.hub.goroutine(func() {
-		if l != nil {
-			l.conn.Close(r)
-		}
-		if o.onShut != nil {
-			o.onShut()
-		}
-	})
+	if l := o.l; l != nil {
+		o.mu.Unlock()
+		l.conn.Close(r)
+		o.mu.Lock()
+	}
+	if o.onShut != nil {
+		o.hub.goroutine(o.onShut)
+	}
 }
 
 // isShut reports whether the peer is being closed by us.
