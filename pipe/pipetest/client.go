@@ -302,6 +302,10 @@ func (c *Client) greeting(conn pipe.Conn, i pipe.Item, b []byte) (bool, error) {
 	if _, ok := pipe.Lookup(data, ":credit"); ok {
 		c.credit = number(":credit")
 	}
+	if c.closed { // while it was being greeted
+		conn.Close(pipe.Reason{Code: pipe.CloseNormal})
+		return false, pipe.Closed{Reason: pipe.Reason{Code: pipe.CloseNormal}}
+	}
 	c.conn = conn
 	c.links++
 	c.changed.Broadcast()
