@@ -111,7 +111,7 @@ func (o *outbox) detach() {
 	o.dirty = false
 	o.window.last, o.window.at, o.window.urgent = 0, time.Time{}, false // its alarm is the clock's
 	o.hub.clock.stop(&o.ackLate)
-	o.waitsForAck, o.late = false, false
+	o.ackBy, o.late = time.Time{}, false
 	o.admitAway()
 }
 
@@ -119,6 +119,10 @@ func (o *outbox) detach() {
 func (s *Session) expire() {
 	s.handling.Lock()
 	defer s.handling.Unlock()
+	s.expireLocked()
+}
+
+func (s *Session) expireLocked() {
 	if s.l == nil {
 		s.finishLocked(s.awayFor, whyExpired)
 	}
@@ -128,8 +132,8 @@ func (s *Session) expire() {
 func (s *Session) lapsed() {
 	s.handling.Lock()
 	defer s.handling.Unlock()
-	if s.l == nil && !time.Now().Before(s.awayUntil) {
-		s.finishLocked(s.awayFor, whyExpired)
+	if !time.Now().Before(s.awayUntil) {
+		s.expireLocked()
 	}
 }
 
@@ -180,8 +184,8 @@ func (o *outbox) unackedFull() bool {
 		return false
 	}
 	if !o.late {
-		if !o.waitsForAck {
-			o.waitsForAck, o.ackBy = true, time.Now().Add(ackPatience)
+		if o.ackBy.IsZero() {
+			o.ackBy = time.Now().Add(ackPatience)
 			if o.ackLate.ring == nil {
 				o.ackLate.ring = o.ackOverdue
 			}
@@ -211,10 +215,10 @@ func (o *outbox) keepsAll() bool {
 func (o *outbox) ackOverdue() {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	if !o.waitsForAck || o.l == nil || time.Now().Before(o.ackBy) {
+	if o.ackBy.IsZero() || o.l == nil || time.Now().Before(o.ackBy) {
 		return
 	}
-	o.waitsForAck, o.late = false, true
+	o.ackBy, o.late = time.Time{}, true
 	o.write()
 }
 
@@ -252,8 +256,8 @@ func (o *outbox) ackedTo(n uint64) {
 		return
 	}
 	o.late = false
-	if o.waitsForAck { // they do come: the next wait is a new one
-		o.waitsForAck = false
+	if !o.ackBy.IsZero() { // they do come: the next wait is a new one
+		o.ackBy = time.Time{}
 		o.hub.clock.stop(&o.ackLate)
 	}
 	store := o.hub.store()
@@ -297,7 +301,7 @@ func (s *Session) oweAck() {
 			s.ackAlarm.ring = func() { s.hub.goroutine(s.ackNow) }
 		}
 		s.hub.clock.set(&s.ackAlarm, ackAfter)
-	case n >= ackItems && !s.ackDue:
+	case n >= ackItems:
 		s.ackDue = true
 	}
 }
@@ -369,7 +373,7 @@ func (l *link) resume(hello Hello, cred credential) outcome {
 	if s == nil {
 		return h.past.find(key, cred, hello.Seen)
 	}
-	if !s.cred.admits(cred, s.diskCred) {
+	if !s.cred.admits(cred) {
 		return outcome{reason: "credentials"}
 	}
 	s.handling.Lock()
@@ -388,7 +392,7 @@ func (l *link) resume(hello Hello, cred credential) outcome {
 	}
 	s.newest = l.number
 	if why := s.takeOver(l, hello); why != "" {
-		missed, known := s.missed(hello.Seen)
+		missed := s.missed(hello.Seen)
 		reason := Reason{CloseReplaced, "replaced by a new session of the same client"}
 		old := s.l
 		s.finishLocked(reason, whyNotResumed)
@@ -396,17 +400,23 @@ func (l *link) resume(hello Hello, cred credential) outcome {
 		if old != nil {
 			old.conn.Close(reason)
 		}
-		return outcome{uid: s.uid, reason: why, missed: missed, known: known}
+		return outcome{uid: s.uid, reason: why, missed: missed, known: true}
 	}
 	return outcome{s: s}
 }
 
 // missed is how many items a peer has not got that has seen n.
-func (s *Session) missed(seen uint64) (uint64, bool) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	high := s.q.highest() + s.lost + uint64(s.spilled)
-	return high - min(seen, high), true
+func (o *outbox) missed(seen uint64) uint64 {
+	high := o.highest()
+	return high - min(seen, high)
+}
+
+// highest is the highest number that was given, or would have been to what waits and to
+// what came while the peer was away.
+func (o *outbox) highest() uint64 {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.q.highest() + o.lost + uint64(o.spilled)
 }
 
 // takeOver closes the link that there is and makes way for l, with what the peer has not

@@ -54,7 +54,7 @@ func (s *Session) costs(name []byte) bool {
 		return false
 	}
 	if a.used >= a.size/2 && !a.owed {
-		s.renew()
+		s.renew(s.fl())
 	}
 	return true
 }
@@ -62,7 +62,7 @@ func (s *Session) costs(name []byte) bool {
 // renew lets the peer send as much again as it has used. While the handler's queue is
 // over its high-water mark a client's is not renewed: so whoever feeds it slows down
 // before it is refused anything.
-func (s *Session) renew() {
+func (s *Session) renew(fl *flusher) {
 	a := &s.allow
 	if hd := s.hub.currentHandler(); hd != nil && hd != s && s.role == RoleClient && hd.indebt(s) {
 		a.owed = true
@@ -75,7 +75,7 @@ func (s *Session) renew() {
 	text := strconv.AppendInt([]byte("[:sente-lite/credit "), int64(a.used), 10)
 	a.left += a.used
 	a.used = 0
-	s.put(&packet{edn: append(text, ']'), kind: kindControl}, s.fl())
+	s.put(&packet{edn: append(text, ']'), kind: kindControl}, fl)
 }
 
 // forgive renews what a peer was owed, from outside of its turn.
@@ -85,11 +85,8 @@ func (s *Session) forgive() {
 	if s.l == nil || s.departed || !s.allow.owed {
 		return
 	}
-	s.allow.owed = false
 	var fl flusher
-	s.turning = &fl
-	s.renew()
-	s.turning = nil
+	s.renew(&fl)
 	fl.flush()
 }
 

@@ -3,7 +3,6 @@ package pipe
 import (
 	"crypto/sha256"
 	"encoding/binary"
-	"fmt"
 	"strconv"
 	"strings"
 	"time"
@@ -65,7 +64,7 @@ func (h *Hub) restore(store Store, st StoredSession) {
 	l := &link{hub: h, info: ConnInfo{Transport: "away"}}
 	s := newSession(h, l)
 	s.outbox.l = nil
-	s.greeted, s.keep, s.stored, s.diskCred = true, true, true, true
+	s.greeted, s.keep, s.stored = true, true, true
 	s.hello = Hello{Ours: true, Recover: true, ClientID: st.ClientID}
 	s.cred, s.key, s.role, s.since = cred, st.Key, st.Role, st.Since.UnixMilli()
 	s.info.SameUser, s.info.UserID = cred.same, cred.user
@@ -143,6 +142,7 @@ type credential struct {
 	token [32]byte
 	same  bool // the same user, over a Unix socket
 	user  int
+	disk  bool // as the Store has it: token is hashed once more
 }
 
 func (s *Session) credential() credential {
@@ -170,6 +170,7 @@ func (c credential) bytes() []byte {
 }
 
 func parseCredential(b []byte) (c credential, ok bool) {
+	c.disk = true
 	if len(b) < 32+1+1+1 {
 		return c, false
 	}
@@ -190,13 +191,10 @@ func parseCredential(b []byte) (c credential, ok bool) {
 	return c, false
 }
 
-// admits reports whether c may resume what was begun with own, which may come from the
-// disk.
-func (own credential) admits(c credential, stored bool) bool {
-	if stored {
-		c.token = sha256.Sum256(c.token[:])
+// admits reports whether c may resume what was begun with own.
+func (own credential) admits(c credential) bool {
+	if own.disk {
+		c.token, c.disk = sha256.Sum256(c.token[:]), true
 	}
 	return own == c
 }
-
-func (c credential) String() string { return fmt.Sprintf("%s %q", c.role, c.uid) } // never the token

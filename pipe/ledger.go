@@ -23,7 +23,6 @@ const (
 	whyNotResumed  why = "not-resumed" // it came back with what cannot be resumed
 	whyDamaged     why = "damaged"     // what was spilled cannot be read any more
 	whyUnfit       why = "unfit"       // the form of one of several receivers cannot carry it
-	whyTail        why = "tail"        // a row of a tail that found no room
 )
 
 // The ledger has a row for every event that was accepted and not delivered, and the
@@ -32,14 +31,13 @@ const (
 //
 // Its lock is taken under an outbox's.
 type ledger struct {
-	mu    sync.Mutex
-	rows  []row // a ring once it is full
-	head  int
-	lost  uint64 // rows that are kept no longer
-	whys  map[why]uint64
-	past  books // of all who have gone
-	uids  map[string]*books
-	order []string // of uids, first in first out
+	mu   sync.Mutex
+	rows []row // a ring once it is full
+	head int
+	lost uint64 // rows that are kept no longer
+	whys map[why]uint64
+	past books                  // of all who have gone
+	gone recent[string, *books] // of them, by uid
 }
 
 // A row is one event that was not delivered.
@@ -89,19 +87,11 @@ func (l *ledger) close(uid string, b books) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.past.add(b)
-	if l.uids == nil {
-		l.uids = map[string]*books{}
-	}
-	if old := l.uids[uid]; old != nil {
+	if old := l.gone.known[uid]; old != nil {
 		old.add(b)
 		return
 	}
-	if len(l.order) >= maxPast {
-		delete(l.uids, l.order[0])
-		l.order = slices.Delete(l.order, 0, 1)
-	}
-	l.order = append(l.order, uid)
-	l.uids[uid] = &b
+	l.gone.put(uid, &b, maxPast)
 }
 
 // undeliveredAlone counts an event that never came into a queue as accepted, and not
@@ -120,7 +110,7 @@ type ledgerQuery struct {
 	limit     int
 }
 
-// ledgerQuery handles :sente-lite/ledger {:peer "uid" :why :closed :limit 100}.
+// ownerLedger handles :sente-lite/ledger {:peer "uid" :why :closed :limit 100}.
 func (s *Session) ownerLedger(i Item) *Error {
 	const want = `a map like {:peer "uid" :why :closed :limit 100}; every key may be left out`
 	q := ledgerQuery{limit: 100}
@@ -177,7 +167,7 @@ func (h *Hub) appendLedger(b []byte, q ledgerQuery) []byte {
 	// First those who have gone: who goes now is then counted once at the most.
 	l.mu.Lock()
 	total := l.past
-	for uid, past := range l.uids {
+	for uid, past := range l.gone.known {
 		sum := *past
 		peers[uid] = &sum
 	}

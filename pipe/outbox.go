@@ -73,13 +73,12 @@ type outbox struct {
 	linger  alarm // closes a peer that does not take its last words
 
 	// Of recovery: see away.go.
-	freshSize   int       // bytes of q.fresh
-	lost        uint64    // items that came while the peer was away, and are kept no longer
-	stored      bool      // an earlier process had it; how much that has written is not known
-	waitsForAck bool      // ackLate is set
-	ackBy       time.Time // when it rings
-	late        bool      // acknowledgements do not come
-	ackLate     alarm
+	freshSize int       // bytes of q.fresh
+	lost      uint64    // items that came while the peer was away, and are kept no longer
+	stored    bool      // an earlier process had it; how much that has written is not known
+	ackBy     time.Time // when ackLate rings; zero where nothing is waited for
+	late      bool      // acknowledgements do not come
+	ackLate   alarm
 
 	onShut func()       // called, in a goroutine, once we have closed the Conn
 	onLost func(uint64) // called, in a goroutine, with the leg of a call that is lost

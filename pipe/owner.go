@@ -168,17 +168,23 @@ func (s *Session) ownerFlush(i Item) *Error {
 
 // ownerPeers handles :sente-lite/peers {}.
 func (s *Session) ownerPeers(i Item) *Error {
+	s.answerEach(i, s.hub.everyone(), (*Session).appendPeer)
+	return nil
+}
+
+// answerEach answers a call by a vector of what there is to say about each peer.
+func (s *Session) answerEach(i Item, peers []*Session, say func(*Session, []byte) []byte) {
+	if i.Call == nil {
+		return
+	}
 	b := append(make([]byte, 0, 1024), '[')
-	for n, p := range s.hub.everyone() {
+	for n, p := range peers {
 		if n > 0 {
 			b = append(b, ' ')
 		}
-		b = p.appendPeer(b)
+		b = say(p, b)
 	}
-	if i.Call != nil {
-		s.answer(i.Call, append(b, ']'))
-	}
-	return nil
+	s.answer(i.Call, append(b, ']'))
 }
 
 // ownerKick handles :sente-lite/kick {:to T :reason "…"}: what is queued for

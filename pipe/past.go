@@ -1,21 +1,16 @@
 package pipe
 
-import (
-	"slices"
-	"sync"
-)
+import "sync"
 
 // past remembers sessions that have ended, for those who come back too late.
 type past struct {
-	mu    sync.Mutex
-	known map[SessionKey]gone
-	order []SessionKey
+	mu sync.Mutex
+	recent[SessionKey, gone]
 }
 
 type gone struct {
 	uid     string
 	cred    credential
-	stored  bool // cred is as the Store has it
 	highest uint64
 	why     string
 }
@@ -25,15 +20,7 @@ const maxGone = 4096
 func (p *past) note(key SessionKey, g gone) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.known == nil {
-		p.known = map[SessionKey]gone{}
-	}
-	if len(p.order) >= maxGone {
-		delete(p.known, p.order[0])
-		p.order = slices.Delete(p.order, 0, 1)
-	}
-	p.known[key] = g
-	p.order = append(p.order, key)
+	p.put(key, g, maxGone)
 }
 
 func (p *past) find(key SessionKey, cred credential, seen uint64) outcome {
@@ -43,7 +30,7 @@ func (p *past) find(key SessionKey, cred credential, seen uint64) outcome {
 	switch {
 	case !ok:
 		return outcome{reason: "unknown"}
-	case !g.cred.admits(cred, g.stored):
+	case !g.cred.admits(cred):
 		return outcome{reason: "credentials"}
 	}
 	return outcome{uid: g.uid, reason: g.why, missed: g.highest - min(seen, g.highest), known: true}

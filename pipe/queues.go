@@ -14,16 +14,7 @@ func (s *Session) ownerQueues(i Item) *Error {
 	if bad != nil {
 		return bad
 	}
-	b := []byte{'['}
-	for n, p := range list {
-		if n > 0 {
-			b = append(b, ' ')
-		}
-		b = p.appendQueue(b)
-	}
-	if i.Call != nil {
-		s.answer(i.Call, append(b, ']'))
-	}
+	s.answerEach(i, list, (*Session).appendQueue)
 	return nil
 }
 

@@ -26,7 +26,6 @@ type Session struct {
 	role     Role
 	hello    Hello // of the first link
 	cred     credential
-	diskCred bool   // cred is as the Store has it
 	token    string // the session's id; never logged
 
 	handling sync.Mutex // held while a message is handled; guards what follows
@@ -36,7 +35,6 @@ type Session struct {
 	aim      []*Session // who an event goes to
 	scratch  []byte     // an unpacked message
 	warned   bool       // see deaf
-	turning  *flusher   // in place of the link's, where its goroutine is not the one that handles
 	allow    allowance
 
 	// Of recovery.
@@ -82,12 +80,7 @@ func newSession(h *Hub, l *link) *Session {
 }
 
 // fl is the turn of whoever handles an event of this peer.
-func (s *Session) fl() *flusher {
-	if s.turning != nil {
-		return s.turning
-	}
-	return &s.l.fl
-}
+func (s *Session) fl() *flusher { return &s.l.fl }
 
 // finish ends the session: who waits for its answers hears so, and the handler that it
 // has gone, after everything it said. The first call counts. What is queued gets its
@@ -114,15 +107,12 @@ func (s *Session) finishLocked(r Reason, w why) {
 	h.clock.stop(&s.ackAlarm)
 	h.clock.stop(&s.expiry)
 	h.clock.stop(&s.ackLate)
-	s.mu.Lock()
-	highest := s.q.highest() + s.lost + uint64(s.spilled)
-	s.mu.Unlock()
 	if s.keep && w != "" { // before it is not found any more
 		reason := "expired"
 		if s.uncounted {
 			reason = "uncounted"
 		}
-		h.past.note(s.key, gone{s.uid, s.cred, s.diskCred, highest, reason})
+		h.past.note(s.key, gone{s.uid, s.cred, s.highest(), reason})
 	}
 	h.unregister(s)
 	h.calls.left(s, &fl)

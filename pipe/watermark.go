@@ -1,15 +1,12 @@
 package pipe
 
-import (
-	"bytes"
-	"strconv"
-)
+import "strconv"
 
 // A watermark watches how full a queue is. The handler hears once when it is at 80 %
 // of a limit, and once when it is half empty again.
 type watermark struct {
 	high    bool
-	notes   [][]byte   // for the handler, in order
+	notes   []*packet  // for the handler, in order
 	telling bool       // somebody is
 	debtors []*Session // whose credit waits until it is low
 }
@@ -38,18 +35,11 @@ func (o *outbox) watch() {
 		if name := o.busiest(1); len(name) > 0 {
 			b = append(append(b, " :busiest :"...), name[0].name...)
 		}
-		o.tellLevel(append(b, "}]"...))
+		o.tellLevel("queue/high-water", b)
 	case 2*events <= f.MaxBufferSize && 2*o.q.bytes <= f.MaxBufferBytes:
 		lv.high = false
-		o.tellLevel(append(o.appendLevel([]byte("[:queue/low-water {")), "}]"...))
+		o.tellLevel("queue/low-water", o.appendLevel([]byte("[:queue/low-water {")))
 	}
-}
-
-func levelName(note []byte) string {
-	if bytes.HasPrefix(note, []byte("[:queue/low-water")) {
-		return "queue/low-water"
-	}
-	return "queue/high-water"
 }
 
 func (o *outbox) appendLevel(b []byte) []byte {
@@ -57,12 +47,12 @@ func (o *outbox) appendLevel(b []byte) []byte {
 	return strconv.AppendInt(append(b, " :queue-size "...), int64(o.q.events+o.spilled), 10)
 }
 
-// tellLevel tells the handler, in a goroutine: its lock and this one do not nest. The
-// lock is held.
-func (o *outbox) tellLevel(note []byte) {
+// tellLevel tells the handler, in a goroutine: its lock and this one do not nest. edn is
+// the event up to the end of its map. The lock is held.
+func (o *outbox) tellLevel(name string, edn []byte) {
 	lv := &o.level
 	if len(lv.notes) < maxLevelNotes {
-		lv.notes = append(lv.notes, note)
+		lv.notes = append(lv.notes, &packet{edn: append(edn, "}]"...), kind: kindEvent, name: name})
 	}
 	if lv.telling {
 		return
@@ -84,7 +74,7 @@ func (o *outbox) tellLevel(note []byte) {
 			}
 			if hd := o.hub.currentHandler(); hd != nil && &hd.outbox != o {
 				for _, n := range notes {
-					hd.put(&packet{edn: n, kind: kindEvent, name: levelName(n)}, &fl)
+					hd.put(n, &fl)
 				}
 				fl.flush()
 			}

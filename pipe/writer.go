@@ -101,12 +101,10 @@ func (o *outbox) drain(l *link, wait bool) {
 		}
 		store := o.hub.store()
 		o.mu.Unlock()
-		var done bool
-		var err error
 		if store != nil {
 			o.hub.commit(store)
 		}
-		done, err = l.conn.Write(d.batch)
+		done, err := l.conn.Write(d.batch)
 		clear(d.batch)
 		clear(d.parts[:cap(d.parts)])
 		if !done && err == nil && wait {
@@ -213,20 +211,9 @@ func (o *outbox) compose(l *link, d *draft) {
 	}
 	if !o.keep && !o.credit.on && len(o.q.lanes) == 0 && !o.bundles() {
 		o.q.plain(d, w, size)
-		if o.q.unwritten() == 0 {
-			o.window.urgent = false
-		}
-		return
-	}
-	c := composer{o: o, d: d, w: w, bundle: o.bundles(), bytes: size}
-	c.lane(0, writeBytes)
-	if len(o.q.lanes) > 0 && o.q.next == o.q.numbered {
-		for i := range o.q.lanes {
-			c.lane(uint8(i+1), o.hub.settings.Load().Flow.MaxFrameSize)
-		}
-	}
-	if c.items > 0 && c.bundle {
-		o.window.last, o.window.at = c.last, time.Now()
+	} else {
+		c := composer{o: o, d: d, w: w, bundle: o.bundles(), bytes: size}
+		c.compose()
 	}
 	if o.q.unwritten() == 0 {
 		o.window.urgent = false
@@ -261,6 +248,20 @@ type composer struct {
 	group  int // bytes of d.parts
 	text   bool
 	last   int // items of the last message
+}
+
+// compose takes from each lane in turn.
+func (c *composer) compose() {
+	o := c.o
+	c.lane(0, writeBytes)
+	if o.q.next == o.q.numbered {
+		for i := range o.q.lanes {
+			c.lane(uint8(i+1), o.hub.settings.Load().Flow.MaxFrameSize)
+		}
+	}
+	if c.items > 0 && c.bundle {
+		o.window.last, o.window.at = c.last, time.Now()
+	}
 }
 
 // lane takes up to most bytes from a lane, at least one item.

@@ -113,18 +113,12 @@ func (d *decoder) byte() byte {
 	return d.b[d.at-1]
 }
 
-func (d *decoder) uvarint() uint64 {
-	v, n := binary.Uvarint(d.b[d.at:])
-	if n <= 0 {
-		d.bad, d.at = true, len(d.b)
-		return 0
-	}
-	d.at += n
-	return v
-}
+func (d *decoder) uvarint() uint64 { return number(d, binary.Uvarint) }
 
-func (d *decoder) varint() int64 {
-	v, n := binary.Varint(d.b[d.at:])
+func (d *decoder) varint() int64 { return number(d, binary.Varint) }
+
+func number[T uint64 | int64](d *decoder, read func([]byte) (T, int)) T {
+	v, n := read(d.b[d.at:])
 	if n <= 0 {
 		d.bad, d.at = true, len(d.b)
 		return 0
