@@ -47,7 +47,10 @@
       [(assoc s :out (into (subvec out 0 i) (subvec out (inc i))) :chars (- (:chars s) (count (:text item)))) item]
       [s nil])))
 
-(defn- plain? [{:keys [cb era free?]}] (not (or cb era free?)))
+(defn plain?
+  "Is it an event of the user's, no call or reply and no word of the link's own?"
+  [{:keys [cb era free?]}]
+  (not (or cb era free?)))
 
 ;; Limits.
 

@@ -72,7 +72,7 @@
   "Another session: both counts from 0. What was never written is sent; calls that
   were written get `value`, replies have nobody left to hear them."
   [s now fail-calls]
-  (let [lost (filterv #(not (or (:cb %) (:era %) (:free? %))) (:kept s))
+  (let [lost (filterv queue/plain? (:kept s))
         gone (count (filter :era (:out s)))
         s    (-> (assoc s :base (+ (:base s) (:sent s)) :sent 0 :kept [] :kept-chars 0
                         :received 0 :free-in 0 :acked-in 0 :ack-now? false :ack-at nil :era (inc (:era s)))
@@ -89,6 +89,6 @@
   [s data now fail-calls]
   (let [on?     (boolean (and (:recover? (:o s)) (pos? (get-in data [:limits :backup-secs] 0))))
         resumed (boolean (and (alive? s) (:recovered? data)))
-        lost    (count (filter #(not (or (:cb %) (:era %) (:free? %))) (:kept s)))
+        lost    (count (filter queue/plain? (:kept s)))
         s       (if resumed (resume s (:seen data 0)) (begin-anew s now fail-calls))]
     [(assoc s :recover? on? :session (:session data)) resumed (if resumed 0 lost)]))

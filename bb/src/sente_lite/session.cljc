@@ -320,7 +320,7 @@
         (queue/lose :closed (or now (:at s)) (remove :free? kept))
         (phase :closed (:why why))
         (fail-calls value true)
-        (queue/keep-those (fn [i] (not (or (:cb i) (:era i) (:free? i)))))
+        (queue/keep-those queue/plain?)
         (assoc :error value)
         (emit [:hook :on-close (assoc why :final? true :ever-opened? (boolean open?))]))))
 
@@ -423,7 +423,7 @@
   they are kept for their numbers alone."
   [s]
   (let [plain (fn [items] (mapv #(select-keys % [:text :id :expires :cb :era]) items))]
-    (cond-> {:out (into [] (remove #(or (:cb %) (:era %) (:free? %))) (:out s))}
+    (cond-> {:out (filterv queue/plain? (:out s))}
       (recovery/alive? s) (assoc :session (:session s) :sent (- (:sent s) (count (:kept s))) :received (:received s) :uid (:uid s)
                                  :kept (plain (:kept s)) :next-cb (:next-cb s)))))
 
