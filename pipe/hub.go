@@ -20,6 +20,7 @@ const Protocol = 1
 type HubConfig struct {
 	Version string
 	Packers []Packer // that peers may choose beside :edn
+	Layers  []*Layer // that may go around them
 	Log     *slog.Logger
 
 	// Start is called once, with the parent's hello, before the parent gets
@@ -55,6 +56,7 @@ type Hub struct {
 	strangers
 	tails      tails
 	names      names
+	forms      forms
 	seed       maphash.Seed
 	ledger     ledger
 	past       past

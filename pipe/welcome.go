@@ -70,18 +70,3 @@ func randomHex(n int) string {
 	rand.Read(b)
 	return hex.EncodeToString(b)
 }
-
-// Knows reports whether a peer may choose the packer; "" is :edn.
-func (h *Hub) Knows(packer string) bool { return h.packer(packer) != nil }
-
-func (h *Hub) packer(name string) Packer {
-	if name == "" || name == EDN.Name() {
-		return EDN
-	}
-	for _, p := range h.cfg.Packers {
-		if p.Name() == name {
-			return p
-		}
-	}
-	return nil
-}

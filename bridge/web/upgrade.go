@@ -151,12 +151,9 @@ func (s *Server) options(query url.Values, hello *pipe.Hello) (problem string) {
 			return key + " must be 1, or be left out"
 		}
 	}
-	if hello.Gzip {
-		return "gzip=1 is not supported by this version"
-	}
 	hello.Packer = query.Get("packer")
-	if !s.cfg.Hub.Knows(hello.Packer) {
-		return "the packer is not one that this version knows"
+	if _, bad := s.cfg.Hub.Form(hello.Chain()); bad != nil {
+		return "the packer is no chain that this server knows; " + bad.Hint
 	}
 	if v := query.Get("credit"); v != "" {
 		n, err := strconv.Atoi(v)
