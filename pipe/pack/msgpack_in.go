@@ -22,7 +22,7 @@ func (p *msgpackPacker) Unpack(dst, packed []byte, lim pipe.Limits) ([]byte, err
 	s.met = s.met[:0]
 	in := msgpackIn{msgpackScratch: s, src: packed, end: len(packed), dst: dst, from: len(dst), limit: lim.Bytes, depth: lim.Depth, sente: p.sente}
 	if err := in.message(); err != nil {
-		err.Bundle = err.Bundle || pipe.BeginsBundle(in.dst[in.from:])
+		err.Bundle = err.Bundle || bytes.HasPrefix(in.dst[in.from:], []byte("[:batch/events "))
 		return dst, err
 	}
 	return in.dst, nil
@@ -340,7 +340,7 @@ func (in *msgpackIn) located(e *pipe.Error) *pipe.Error {
 	return e
 }
 
-// AsSyntax is what pipe.Check has said about an EDN text within the message.
+// Syntax is what pipe.Check has said about an EDN text within the message.
 func (in *msgpackIn) syntax(at int, text []byte, err error) *pipe.Error {
 	var e *pipe.Error
 	if errors.Is(err, pipe.ErrTooDeep) {
