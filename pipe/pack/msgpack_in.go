@@ -87,13 +87,15 @@ func (in *msgpackIn) message() *pipe.Error {
 		if f == nil {
 			return in.finish()
 		}
-		in.counted(f, from, at)
+		in.counted(f, from, at, false)
 	}
 }
 
-// Counted notes the value that was written to dst from a place on, as one of f's.
-func (in *msgpackIn) counted(f *inFrame, from, at int) {
-	if f.only && (!f.isMap || f.key()) {
+// Counted notes the value that was written to dst from a place on, as one of f's. Of
+// those that come once, what is long is not compared if it has others in it, which were:
+// so no byte is read again for every level that it is in.
+func (in *msgpackIn) counted(f *inFrame, from, at int, opened bool) {
+	if f.only && (!f.isMap || f.key()) && !(opened && len(in.dst)-from > moveAtOnce) {
 		in.names.add(in.dst[:len(in.dst)-1], from, at)
 	}
 	f.left--
@@ -152,7 +154,7 @@ func (in *msgpackIn) close(f *inFrame) *pipe.Error {
 	text, at := f.text, f.at
 	in.places = in.places[:n]
 	if n > 0 {
-		in.counted(&in.places[n-1], text, at)
+		in.counted(&in.places[n-1], text, at, true)
 	}
 	return nil
 }
