@@ -248,7 +248,7 @@ func TestMsgpackJoinManyKeys(t *testing.T) {
 // Depth costs no Go stack, and headers that turn out larger no more than their bytes:
 // each of these levels has one.
 func TestMsgpackKeepsDepthOffTheStack(t *testing.T) {
-	const depth = 1 << 18
+	const depth = 1 << 16
 	lim := pipe.Limits{Depth: 2*depth + 10}
 	core := `"` + strings.Repeat("x", 300) + `"`
 	for _, pair := range []struct{ open, shut string }{
