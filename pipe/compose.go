@@ -88,11 +88,7 @@ type composer struct {
 // compose takes from each lane in turn.
 func (c *composer) compose() {
 	o := c.o
-	most := writeBytes
-	if c.squeeze != nil {
-		most *= 2 // it will be less
-	}
-	c.lane(0, most)
+	c.lane(0, writeBytes)
 	if o.q.next == o.q.numbered {
 		for i := range o.q.lanes {
 			c.lane(uint8(i+1), o.frameful(c.flow))
@@ -103,14 +99,15 @@ func (c *composer) compose() {
 	}
 }
 
-// lane takes up to most bytes from a lane, at least one item.
+// lane takes about most bytes from a lane, at least one message: the last one is as
+// full as the others where more waits.
 func (c *composer) lane(lane uint8, most int) {
 	o := c.o
 	list := &o.q.items
 	if lane > 0 {
 		list = o.q.lanes[lane-1]
 	}
-	for taken := 0; c.items < writeItems; {
+	for before := c.bytes; ; {
 		at := 0
 		if lane == 0 {
 			at = o.q.next
@@ -122,45 +119,58 @@ func (c *composer) lane(lane uint8, most int) {
 			at = o.q.next
 		}
 		m := list.at(at)
-		n := len(m.Data)
-		if taken > 0 && (taken+n > most || c.bytes+n > most) || !o.credit.spend(m) {
+		n := len(m.Data) + 1
+		wire := float64(n)
+		if c.squeeze != nil {
+			wire *= c.squeeze.of(m.name)
+		}
+		if c.full(m, n, wire) {
+			c.end()
+		}
+		if c.from == len(c.d.items) {
+			if c.bytes > before && (c.bytes-before+n > most || c.bytes+n > writeBytes || len(c.d.groups) >= writeItems) || c.rest(lane) {
+				break
+			}
+		}
+		if !o.credit.spend(m) {
 			break
 		}
 		m = o.q.take(lane)
 		c.w.add(m)
-		taken += n
+		c.d.items = append(c.d.items, piece{m.Message, m.name})
+		c.items++
 		c.bytes += n
-		c.add(m)
+		c.size += n
+		c.expected += wire
 	}
 	c.end()
 }
 
-// add puts an item into the group that is being gathered, or into the next.
-func (c *composer) add(m *queued) {
-	n := len(m.Data) + 1
-	wire := float64(n)
-	if c.squeeze != nil {
-		wire *= c.squeeze.of(m.name)
+// rest reports whether what is left in the queue would not fill a message, and may
+// wait for more.
+func (c *composer) rest(lane uint8) bool {
+	o := c.o
+	if !o.window.full || o.window.urgent || lane > 0 || o.q.unwritten() >= c.flow.EventBufferSize {
+		return false
 	}
-	if gathered := len(c.d.items) - c.from; gathered > 0 &&
-		(!c.bundle || gathered >= c.flow.EventBufferSize || c.fills(n, wire) || m.plain != c.d.items[c.from].plain) {
-		c.end()
-	}
-	c.d.items = append(c.d.items, piece{m.Message, m.name})
-	c.size += n
-	c.expected += wire
-	c.items++
-	if m.plain && c.d.form != plainForm { // in EDN, and nothing else here is
-		c.end()
-	}
+	return o.q.bytes-c.w.bytes < o.frameful(c.flow)
 }
 
-// fills reports whether another item of n bytes is too much for the frame.
-func (c *composer) fills(n int, wire float64) bool {
-	if c.squeeze == nil {
+// full reports whether the group that is being gathered takes no more, or not what
+// comes next.
+func (c *composer) full(m *queued, n int, wire float64) bool {
+	gathered := len(c.d.items) - c.from
+	switch {
+	case gathered == 0:
+		return false
+	case !c.bundle || gathered >= c.flow.EventBufferSize || m.plain != c.d.items[c.from].plain:
+		return true
+	case m.plain && c.d.form != plainForm: // in EDN, and nothing else here is
+		return true
+	case c.squeeze == nil:
 		return c.size+n+bundleSpace > c.room
 	}
-	return c.expected+wire+bundleSpace > fill*float64(c.room)
+	return c.expected+wire+bundleSpace > fill*float64(c.room) || c.size+n > maxDraft
 }
 
 // bundleSpace is what a bundle has beside its items, in any form.
@@ -169,9 +179,10 @@ const bundleSpace = 32
 // end ends the group that is being gathered.
 func (c *composer) end() {
 	g := group{from: c.from, to: len(c.d.items), size: c.size, expected: c.expected}
-	if c.last = g.to - g.from; c.last == 0 {
+	if g.from == g.to {
 		return
 	}
+	c.last = g.to - g.from
 	g.squeeze = c.squeeze != nil && !c.d.items[g.from].plain && c.squeeze.worthwhile(c.size, c.expected)
 	c.d.groups = append(c.d.groups, g)
 	c.from, c.size, c.expected = g.to, 0, 0

@@ -91,7 +91,7 @@ func (d *draft) release() {
 		p.items, p.form, p.msg = p.items[:0], nil, Message{}
 		size += cap(p.buf)
 	}
-	if size <= maxDraft {
+	if size <= maxDraft && cap(d.items) <= maxDraft/64 {
 		drafts.Put(d)
 	}
 }
@@ -118,7 +118,7 @@ func (d *draft) forget() {
 func (d *draft) teach(r *ratios) {
 	if r != nil {
 		for _, l := range d.lessons {
-			r.learn(d.items[l.from:l.to], l.expected, l.made, l.missed)
+			r.learn(d.items[l.from:l.to], l.expected, l.made, l.made/float64(d.room), l.missed)
 		}
 	}
 	clear(d.items)

@@ -46,7 +46,7 @@ func (l *link) says(f *Form) {
 	on := l.layered
 	l.conn.Speak(func(edn []byte) []byte {
 		packed, err := f.Packer.Pack(nil, edn)
-		if err == nil && on != nil {
+		if err == nil && on.seals() {
 			packed, err = on.seal(nil, packed)
 		}
 		if err != nil {

@@ -191,8 +191,9 @@ func (o *outbox) queue(m *queued, p *packet, w *held, fl *flusher) (Status, erro
 	o.watch()
 	if !o.l.writing {
 		if o.enough() {
-			o.write(nil)
-		} else {
+			o.writeFull(nil)
+		}
+		if l := o.l; l != nil && !l.writing && o.q.unwritten() > 0 {
 			o.mark(fl)
 		}
 	}
@@ -309,6 +310,7 @@ func (o *outbox) whenFlushed(acked bool, done func(written bool)) {
 		return
 	}
 	o.waiters = append(o.waiters, w)
+	o.window.urgent = true
 	o.write(nil)
 	o.mu.Unlock()
 }

@@ -53,8 +53,11 @@ func (r *ratios) entry(name string) *ratio {
 
 // learn notes that events of some names, of raw bytes, were expected to make so many
 // and have made others. missed is set where that was too many for a frame.
-func (r *ratios) learn(items []piece, expected, made float64, missed bool) {
-	by := 0.5
+//
+// Small bundles shrink less than large ones: by full, the part of a frame that it
+// was, a bundle counts.
+func (r *ratios) learn(items []piece, expected, made, full float64, missed bool) {
+	by := 0.5 * min(2*full, 1)
 	if missed {
 		by = 1
 	}

@@ -17,6 +17,7 @@ const (
 type window struct {
 	last   int       // items of the last message that was written
 	urgent bool      // something waits that leaves at once
+	full   bool      // whoever writes brings full messages only
 	at     time.Time // when the last was written
 	alarm  alarm
 }
@@ -41,7 +42,7 @@ func (o *outbox) frameful(f *Flow) int {
 	if o.ratios == nil {
 		return f.MaxFrameSize
 	}
-	return min(int(float64(f.MaxFrameSize)/o.ratios.mean), writeBytes)
+	return min(int(float64(f.MaxFrameSize)/o.ratios.mean), maxDraft)
 }
 
 // leave ends a sender's turn: what waits is written, unless holding it pays. Then the
@@ -49,10 +50,16 @@ func (o *outbox) frameful(f *Flow) int {
 // is held, and let go meanwhile.
 func (o *outbox) leave(d *draft) {
 	w := &o.window
-	if w.last > 1 && !w.urgent && o.l != nil && !o.l.writing && !o.enough() && o.bundles() {
+	if o.enough() {
+		o.writeFull(d)
+	}
+	if w.last > 1 && !w.urgent && o.l != nil && !o.l.writing && o.bundles() {
 		hold := o.hub.settings.Load().Flow.EventBuffer - time.Since(w.at)
 		if hold > 0 {
 			o.dirty = false
+			if o.q.unwritten() == 0 {
+				return
+			}
 			if w.alarm.ring == nil {
 				w.alarm.ring = func() {
 					o.mu.Lock()
@@ -65,6 +72,16 @@ func (o *outbox) leave(d *draft) {
 		}
 	}
 	o.write(d)
+}
+
+// writeFull writes what fills messages, and leaves the rest for the end of the turn or
+// of the window. The lock is held, and let go meanwhile.
+func (o *outbox) writeFull(d *draft) {
+	if o.l != nil && !o.l.writing && o.bundles() {
+		o.window.full = true
+	}
+	o.write(d)
+	o.window.full = false
 }
 
 // write writes until nothing is queued, or leaves the rest to a goroutine. The
@@ -130,6 +147,7 @@ func (o *outbox) rest(l *link) {
 	err := l.conn.Flush()
 	o.mu.Lock()
 	defer o.mu.Unlock()
+	o.window.full = false
 	if o.wrote(l, err) {
 		d := newDraft()
 		defer d.release()
