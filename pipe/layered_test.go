@@ -378,7 +378,7 @@ func TestCompressedOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		z := new(zip)
 		h := layered(z, pipe.Flow{MaxPeers: 20000})
-		const peers = 10_000
+		const peers = manyPeers
 		var all []*dressed
 		for range peers {
 			p := dress(t, h, asClient, "[:sente-lite/hello {:gzip true :bundle true}]", nil)
