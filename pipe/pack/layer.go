@@ -80,3 +80,15 @@ func room(dst []byte, made, came, most int) []byte {
 	}
 	return slices.Grow(dst, min(max(made, 4*came, 512), most-made+1))
 }
+
+// badLayer says what is wrong with a message that ought to be in that form.
+func badLayer(form, format string, args ...any) *pipe.Error {
+	return &pipe.Error{
+		Category: pipe.Incorrect,
+		Code:     "bad-" + form,
+		Msg:      form + ": " + fmt.Sprintf(format, args...),
+		Hint:     "a message is compressed whole, by itself, and arrives unchanged",
+	}
+}
+
+func hexOf(b []byte) string { return fmt.Sprintf("% x", b) }

@@ -12,7 +12,7 @@ import (
 )
 
 func TestLayersDoNotAllocate(t *testing.T) {
-	for _, l := range []*pipe.Layer{pack.Gzip, pack.DeflateRaw} {
+	for _, l := range []*pipe.Layer{pack.Gzip, pack.DeflateRaw, pack.Zstd} {
 		for _, n := range []int{10, 100, 500} {
 			c, src := coder(t, l), logEvents(n)
 			dst := make([]byte, 0, 2*len(src))

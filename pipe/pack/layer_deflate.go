@@ -34,7 +34,7 @@ func (deflateRaw) Decode(dst, src []byte, limit int) ([]byte, error) {
 	case err != nil:
 		return dst, err
 	case rest > 0:
-		return dst, badDeflate("deflate-raw", "%d bytes follow its end", rest)
+		return dst, badLayer("deflate-raw", "%d bytes follow its end", rest)
 	}
 	return out, nil
 }
@@ -133,9 +133,9 @@ func inflate(dst, src []byte, whole, limit int, form string) (out []byte, rest i
 		case err == io.EOF:
 			return dst, i.src.Len(), nil
 		case errors.Is(err, io.ErrUnexpectedEOF):
-			return dst[:start], 0, badDeflate(form, "it ends too early, after %d bytes", whole)
+			return dst[:start], 0, badLayer(form, "it ends too early, after %d bytes", whole)
 		case err != nil:
-			return dst[:start], 0, badDeflate(form, "no DEFLATE stream: damaged")
+			return dst[:start], 0, badLayer(form, "no DEFLATE stream: damaged")
 		}
 	}
 }

@@ -3,7 +3,6 @@ package pack
 import (
 	"bytes"
 	"encoding/binary"
-	"fmt"
 	"hash/crc32"
 
 	"github.com/sente-lite/sente-lite/pipe"
@@ -51,16 +50,16 @@ func (gzipCoder) Decode(dst, src []byte, limit int) ([]byte, error) {
 		return dst, ierr
 	}
 	if rest < gzipTail {
-		return dst, badDeflate("gzip", "it ends too early, after %d bytes", len(src))
+		return dst, badLayer("gzip", "it ends too early, after %d bytes", len(src))
 	}
 	tail, made := src[len(src)-rest:], out[len(dst):]
 	switch {
 	case binary.LittleEndian.Uint32(tail) != crc32.ChecksumIEEE(made):
-		return dst, badDeflate("gzip", "damaged: its checksum is not that of the %d bytes it holds", len(made))
+		return dst, badLayer("gzip", "damaged: its checksum is not that of the %d bytes it holds", len(made))
 	case binary.LittleEndian.Uint32(tail[4:]) != uint32(len(made)):
-		return dst, badDeflate("gzip", "damaged: it holds %d bytes and says %d", len(made), binary.LittleEndian.Uint32(tail[4:]))
+		return dst, badLayer("gzip", "damaged: it holds %d bytes and says %d", len(made), binary.LittleEndian.Uint32(tail[4:]))
 	case rest > gzipTail:
-		return dst, badDeflate("gzip", "%d bytes follow its end; a message is one member and nothing more", rest-gzipTail)
+		return dst, badLayer("gzip", "%d bytes follow its end; a message is one member and nothing more", rest-gzipTail)
 	}
 	return out, nil
 }
@@ -75,10 +74,10 @@ func gzipHeader(src []byte) (int, *pipe.Error) {
 		reserved = 0xe0
 	)
 	short := func() *pipe.Error {
-		return badDeflate("gzip", "it ends too early, after %d bytes, in its header", len(src))
+		return badLayer("gzip", "it ends too early, after %d bytes, in its header", len(src))
 	}
 	if !bytes.HasPrefix(src, gzipMagic[:min(len(src), 2)]) {
-		return 0, badDeflate("gzip", "it begins with %s, expected 1f 8b", hexOf(src[:min(len(src), 2)]))
+		return 0, badLayer("gzip", "it begins with %s, expected 1f 8b", hexOf(src[:min(len(src), 2)]))
 	}
 	if len(src) < gzipHead {
 		return 0, short()
@@ -86,9 +85,9 @@ func gzipHeader(src []byte) (int, *pipe.Error) {
 	flags := src[3]
 	switch {
 	case src[2] != 8:
-		return 0, badDeflate("gzip", "compression method %d, allowed is 8", src[2])
+		return 0, badLayer("gzip", "compression method %d, allowed is 8", src[2])
 	case flags&reserved != 0:
-		return 0, badDeflate("gzip", "flags %#x in its header have no meaning", flags&reserved)
+		return 0, badLayer("gzip", "flags %#x in its header have no meaning", flags&reserved)
 	}
 	at := gzipHead
 	if flags&hasExtra != 0 {
@@ -115,7 +114,7 @@ func gzipHeader(src []byte) (int, *pipe.Error) {
 			return 0, short()
 		}
 		if got := binary.LittleEndian.Uint16(src[at:]); got != uint16(crc32.ChecksumIEEE(src[:at])) {
-			return 0, badDeflate("gzip", "damaged: the checksum of its header is wrong")
+			return 0, badLayer("gzip", "damaged: the checksum of its header is wrong")
 		}
 		at += 2
 	}
@@ -124,14 +123,3 @@ func gzipHeader(src []byte) (int, *pipe.Error) {
 	}
 	return at, nil
 }
-
-func badDeflate(form, format string, args ...any) *pipe.Error {
-	return &pipe.Error{
-		Category: pipe.Incorrect,
-		Code:     "bad-" + form,
-		Msg:      form + ": " + fmt.Sprintf(format, args...),
-		Hint:     "a message is compressed whole, by itself, and arrives unchanged",
-	}
-}
-
-func hexOf(b []byte) string { return fmt.Sprintf("% x", b) }

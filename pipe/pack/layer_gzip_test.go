@@ -235,7 +235,7 @@ func TestGzipRatio(t *testing.T) {
 
 func TestSimilarEventsShrink(t *testing.T) {
 	src := logEvents(100)
-	for _, l := range []*pipe.Layer{pack.Gzip, pack.DeflateRaw} {
+	for _, l := range []*pipe.Layer{pack.Gzip, pack.DeflateRaw, pack.Zstd} {
 		packed := encode(t, coder(t, l), src)
 		t.Logf("%s: %d bytes of %d, %.1f %%", l.Name, len(packed), len(src), 100*float64(len(packed))/float64(len(src)))
 		if len(packed)*20 > len(src)*3 {
