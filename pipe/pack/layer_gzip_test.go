@@ -28,7 +28,13 @@ func coder(t testing.TB, l *pipe.Layer) pipe.Coder {
 	return c
 }
 
-func encode(t testing.TB, c pipe.Coder, src []byte) []byte {
+// A fails is a test, or one of rapid's.
+type fails interface {
+	Helper()
+	Fatal(args ...any)
+}
+
+func encode(t fails, c pipe.Coder, src []byte) []byte {
 	t.Helper()
 	b, err := c.Encode(nil, src)
 	if err != nil {
