@@ -231,9 +231,19 @@ func (s *Session) lostCount() {
 	}
 }
 
-// BeginsBundle reports whether a message that cannot be read, EDN or JSON, begins as a
-// bundle: then nobody knows how many items it had.
+// BeginsBundle reports whether a message that cannot be read, EDN, JSON or MessagePack,
+// begins as a bundle: then nobody knows how many items it had.
 func BeginsBundle(raw []byte) bool {
+	for _, two := range packedPairs {
+		if rest, ok := bytes.CutPrefix(raw, two); ok {
+			for _, keyword := range packedKeywords {
+				if rest, ok := bytes.CutPrefix(rest, keyword); ok {
+					return bytes.HasPrefix(rest, []byte("batch/events"))
+				}
+			}
+			return false
+		}
+	}
 	rest, vector := bytes.CutPrefix(cutBlanks(raw), []byte("["))
 	if !vector {
 		return false
@@ -246,6 +256,13 @@ func BeginsBundle(raw []byte) bool {
 	}
 	return false
 }
+
+// In MessagePack a bundle is an array of two, and an ext 0 of the name's 12 bytes. Both
+// may be announced in any size. No text begins so: it would not be UTF-8.
+var (
+	packedPairs    = [][]byte{{0x92}, {0xdc, 0, 2}, {0xdd, 0, 0, 0, 2}}
+	packedKeywords = [][]byte{{0xc7, 12, 0}, {0xc8, 0, 12, 0}, {0xc9, 0, 0, 0, 12, 0}}
+)
 
 // cutBlanks cuts off what stands before a value: white space, comments and discards.
 func cutBlanks(b []byte) []byte {

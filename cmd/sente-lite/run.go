@@ -33,7 +33,7 @@ func newSidecar(c *cliContext, parent bool) *sidecar {
 	s := &sidecar{cliContext: c}
 	hc := pipe.HubConfig{
 		Version:   version,
-		Packers:   []pipe.Packer{pack.JSON},
+		Packers:   []pipe.Packer{pack.JSON, pack.Msgpack},
 		Log:       c.Logger,
 		Listening: s.listening,
 		Configure: s.configure,
