@@ -34,6 +34,7 @@ func newSidecar(c *cliContext, parent bool) *sidecar {
 	hc := pipe.HubConfig{
 		Version:   version,
 		Packers:   []pipe.Packer{pack.JSON, pack.Msgpack},
+		Layers:    []*pipe.Layer{pack.Gzip, pack.Zstd, pack.DeflateRaw},
 		Log:       c.Logger,
 		Listening: s.listening,
 		Configure: s.configure,
