@@ -3,6 +3,7 @@ package pack_test
 import (
 	"fmt"
 	"math/rand/v2"
+	"strings"
 	"testing"
 
 	"github.com/sente-lite/sente-lite/pipe"
@@ -80,5 +81,34 @@ func BenchmarkMsgpack(b *testing.B) {
 		}
 		run("vmihailenco-encode", func() error { _, err := msgpack.Marshal(doc.like); return err })
 		run("vmihailenco-decode", func() error { var v any; return msgpack.Unmarshal(theirs, &v) })
+	}
+}
+
+// BenchmarkMsgpackDeep packs 16 MB of lists in lists, at all the levels that are
+// allowed: every header is larger than what was held for it, and what it is about has
+// to move. It costs a few times what any 16 MB do.
+func BenchmarkMsgpackDeep(b *testing.B) {
+	one := strings.Repeat("(", 511) + `"` + strings.Repeat("x", 300) + `"` + strings.Repeat(")", 511)
+	for _, size := range []int{1 << 20, 1 << 24} {
+		edn := []byte("[" + strings.Repeat(one, size/len(one)) + "]")
+		packed, err := pack.Msgpack.Pack(nil, edn)
+		if err != nil {
+			b.Fatal(err)
+		}
+		for name, f := range map[string]func() error{
+			"Pack":   func() error { _, err := pack.Msgpack.Pack(nil, edn); return err },
+			"Unpack": func() error { _, err := pack.Msgpack.Unpack(nil, packed, pipe.Limits{Bytes: len(packed)}); return err },
+			"Join":   func() error { pack.Msgpack.Join(nil, [][]byte{packed}); return nil },
+		} {
+			b.Run(fmt.Sprintf("%s/%dMB", name, size>>20), func(b *testing.B) {
+				b.SetBytes(int64(size))
+				b.ReportAllocs()
+				for b.Loop() {
+					if err := f(); err != nil {
+						b.Fatal(err)
+					}
+				}
+			})
+		}
 	}
 }

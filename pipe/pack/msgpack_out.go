@@ -17,7 +17,8 @@ func (p *msgpackPacker) Pack(dst, edn []byte) ([]byte, error) {
 	if err := out.message(); err != nil {
 		return dst, err
 	}
-	return out.finish(), nil
+	out.fix()
+	return out.dst, nil
 }
 
 // MsgpackOut reads EDN and writes MessagePack, with open collections on a stack of its

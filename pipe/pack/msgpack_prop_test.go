@@ -48,21 +48,18 @@ func anyCollection(t *rapid.T, inner *rapid.Generator[spelt]) spelt {
 			text, plain = append(text, v.text), append(plain, v.plain)
 		}
 	}
-	unlike := func(s spelt) string { // as sets want it
-		return s.plain
-	}
 	kind := rapid.SampledFrom([]string{"[]", "()", "#{}", "{}", "{}", "ns"}).Draw(t, "kind")
 	switch kind {
 	case "[]", "()":
 		put(rapid.SliceOfN(inner, n, n).Draw(t, "values"))
 	case "#{}":
-		put(rapid.SliceOfNDistinct(inner, 0, n, unlike).Draw(t, "values"))
+		put(rapid.SliceOfNDistinct(inner, 0, n, asWritten).Draw(t, "values"))
 	case "{}":
-		for _, k := range rapid.SliceOfNDistinct(inner, 0, n, unlike).Draw(t, "keys") {
+		for _, k := range rapid.SliceOfNDistinct(inner, 0, n, asWritten).Draw(t, "keys") {
 			put([]spelt{k, inner.Draw(t, "value")})
 		}
 	case "ns":
-		for _, k := range rapid.SliceOfNDistinct(rapid.StringMatching(`:?(_/|x/)?[a-z]{1,3}`), 0, n, unqualifiedID).Draw(t, "keys") {
+		for _, k := range rapid.SliceOfNDistinct(rapid.StringMatching(`:?(_/|x/)?[a-z]{1,3}`), 0, n, rapid.ID).Draw(t, "keys") {
 			full := strings.Replace(k, "_/", "", 1)
 			if !strings.Contains(k, "/") {
 				full = strings.Replace(":ns/"+strings.TrimPrefix(k, ":"), ":", k[:len(k)-len(strings.TrimPrefix(k, ":"))], 1)
@@ -77,8 +74,6 @@ func anyCollection(t *rapid.T, inner *rapid.Generator[spelt]) spelt {
 	open, shut := kind[:len(kind)-1], kind[len(kind)-1:]
 	return spelt{meta + open + strings.Join(text, gap) + " " + shut, open + strings.Join(plain, " ") + shut}
 }
-
-func unqualifiedID(k string) string { return k }
 
 func anyInt(t *rapid.T) spelt {
 	n := rapid.OneOf(rapid.Int64(), rapid.Int64Range(-70000, 70000), rapid.Int64Range(-200, 300)).Draw(t, "int")
@@ -208,10 +203,10 @@ func TestMsgpackJoin(t *testing.T) {
 func checkJoin(t interface{ Fatalf(string, ...any) }, p pipe.Packer, items [][]byte, whole string) {
 	want, err := p.Pack([]byte("before "), []byte(whole))
 	if err != nil {
-		t.Fatalf("%s: %v", whole, err)
+		t.Fatalf("%.9999s: %v", whole, err)
 	}
 	if got := p.Join([]byte("before "), items); !bytes.Equal(got, want) {
-		t.Fatalf("%s\n got %x\nwant %x", whole, got, want)
+		t.Fatalf("%.9999s\n got %.9999x\nwant %.9999x", whole, got, want)
 	}
 }
 
@@ -361,4 +356,86 @@ func FuzzMsgpackJoin(f *testing.F) {
 		}
 		checkJoin(t, pack.Msgpack, items, whole+"]]")
 	})
+}
+
+// What JSON carries whole comes through any two forms, one after the other, as it was.
+func TestFormsOneAfterTheOther(t *testing.T) {
+	forms := []pipe.Packer{pipe.EDN, pack.Msgpack, pack.JSON}
+	values := anyJSONValue(3)
+	rapid.Check(t, func(t *rapid.T) {
+		want := "[:a/b " + values.Draw(t, "value") + "]"
+		for _, a := range forms {
+			for _, b := range forms {
+				got := []byte(want)
+				for _, form := range []pipe.Packer{a, b} {
+					packed, err := form.Pack(nil, got)
+					if err == nil {
+						got, err = form.Unpack(nil, packed, pipe.Limits{})
+					}
+					if err != nil {
+						t.Fatalf("%s by %s and %s: %v", want, a.Name(), b.Name(), err)
+					}
+				}
+				if string(got) != want {
+					t.Fatalf("%s is %s by %s and %s", want, got, a.Name(), b.Name())
+				}
+			}
+		}
+	})
+}
+
+func anyJSONValue(depth int) *rapid.Generator[string] {
+	leaf := rapid.OneOf(rapid.SampledFrom([]string{"nil", "true", "false"}),
+		rapid.Map(rapid.Custom(anyText), asWritten),
+		rapid.Map(rapid.Int64Range(-1<<53, 1<<53), func(n int64) string { return strconv.FormatInt(n, 10) }),
+		rapid.Map(rapid.Custom(anyDouble), asWritten))
+	if depth == 0 {
+		return leaf
+	}
+	inner := anyJSONValue(depth - 1)
+	return rapid.OneOf(leaf, rapid.Custom(func(t *rapid.T) string {
+		if rapid.Bool().Draw(t, "array") {
+			return "[" + strings.Join(rapid.SliceOfN(inner, 0, 20).Draw(t, "values"), " ") + "]"
+		}
+		var all []string
+		for _, k := range rapid.SliceOfNDistinct(rapid.StringMatching(`:[a-z]{1,3}(/[a-z]{1,3})?|"[a-z] "`), 0, 20, rapid.ID).Draw(t, "keys") {
+			all = append(all, k+" "+inner.Draw(t, "value"))
+		}
+		return "{" + strings.Join(all, " ") + "}"
+	}))
+}
+
+// Bytes cost themselves, and are text for JSON.
+func TestBytesInEvents(t *testing.T) {
+	data := bytes.Repeat([]byte("0123456789abcdef\x00\xff"), 1<<20/18+1)[:1<<20]
+	text := base64.StdEncoding.EncodeToString(data)
+	edn := `[:file/part {:bytes #sente-lite/bytes "` + text + `" :n 1}]`
+	packed, err := pack.Msgpack.Pack(nil, []byte(edn))
+	if err != nil || len(packed) > len(data)+64 || !bytes.Contains(packed, data) {
+		t.Fatalf("%d bytes become %d, %v", len(data), len(packed), err)
+	}
+	if back, err := pack.Msgpack.Unpack(nil, packed, pipe.Limits{}); err != nil || string(back) != edn {
+		t.Errorf("they come back otherwise: %v", err)
+	}
+	if json, err := pack.JSON.Pack(nil, []byte(edn)); err != nil || string(json) != `["file/part",{"bytes":"`+text+`","n":1}]` {
+		t.Errorf("JSON has not their base64: %v", err)
+	}
+}
+
+// More headers are too small than are noted at a time, and what is open meanwhile,
+// before them and behind them, is written where it is by then.
+func TestMsgpackManyLargeHeaders(t *testing.T) {
+	one := `("` + strings.Repeat("x", 254) + `")`
+	some := strings.TrimSuffix(strings.Repeat(one+" ", 20000), " ")
+	edn := "[:a/b (" + some + " {:k #{1 [" + some + " (" + some + ")]} :l (" + one + ")}) " + one + "]"
+	packed, err := pack.Msgpack.Pack([]byte("before "), []byte(edn))
+	if err != nil {
+		t.Fatal(err)
+	}
+	packed = packed[len("before "):]
+	back, err := pack.Msgpack.Unpack(nil, packed, pipe.Limits{})
+	if err != nil || string(back) != edn {
+		t.Fatalf("%d bytes come back as %d, %v", len(edn), len(back), err)
+	}
+	checkJoin(t, pack.Msgpack, [][]byte{packed}, "[:batch/events ["+edn+"]]")
 }
