@@ -69,7 +69,7 @@ func (out *msgpackOut) number(f *outFrame, at int, tok []byte) error {
 // IsBig reports whether an integer ends with the N of big ones; with a radix it is a
 // digit.
 func isBig(tok []byte) bool {
-	return tok[len(tok)-1] == 'N' && bytes.IndexAny(tok[:min(4, len(tok))], "rR") < 0
+	return tok[len(tok)-1] == 'N' && !bytes.ContainsAny(tok[:min(4, len(tok))], "rR")
 }
 
 // ParseInt reads an integer of any spelling.

@@ -425,7 +425,7 @@ func TestBytesInEvents(t *testing.T) {
 // More headers are too small than are noted at a time, and what is open meanwhile,
 // before them and behind them, is written where it is by then.
 func TestMsgpackManyLargeHeaders(t *testing.T) {
-	one := `("` + strings.Repeat("x", 254) + `")`
+	one := `("` + strings.Repeat("x", 300) + `")`
 	some := strings.TrimSuffix(strings.Repeat(one+" ", 20000), " ")
 	edn := "[:a/b (" + some + " {:k #{1 [" + some + " (" + some + ")]} :l (" + one + ")}) " + one + "]"
 	packed, err := pack.Msgpack.Pack([]byte("before "), []byte(edn))
