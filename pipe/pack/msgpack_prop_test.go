@@ -425,8 +425,8 @@ func TestBytesInEvents(t *testing.T) {
 // More headers are too small than are noted at a time, and what is open meanwhile,
 // before them and behind them, is written where it is by then.
 func TestMsgpackManyLargeHeaders(t *testing.T) {
-	one := `("` + strings.Repeat("x", 300) + `")`
-	some := strings.TrimSuffix(strings.Repeat(one+" ", 20000), " ")
+	one := `("` + strings.Repeat("x", 260) + `")`
+	some := strings.TrimSuffix(strings.Repeat(one+" ", 17000), " ")
 	edn := "[:a/b (" + some + " {:k #{1 [" + some + " (" + some + ")]} :l (" + one + ")}) " + one + "]"
 	packed, err := pack.Msgpack.Pack([]byte("before "), []byte(edn))
 	if err != nil {
