@@ -58,19 +58,20 @@ func (l *link) says(f *Form) {
 
 // seals reports whether every message goes into a layer, compressed or not.
 func (on *layered) seals() bool {
-	return on != nil && (len(on.coders) > 1 || !on.form.Layers[0].Compresses)
+	return on != nil && (len(on.coders) > 1 || on.form.Compressor() == nil)
 }
 
-// seal appends a message in all layers but the compressor.
+// seal appends a message in all layers but one that is left out where it does not
+// pay.
 func (on *layered) seal(dst, src []byte) ([]byte, error) {
 	on.mu.Lock()
 	defer on.mu.Unlock()
 	begin := len(dst)
 	for i, c := range on.coders {
-		if on.form.Layers[i].Compresses {
+		if on.form.Layers[i] == on.form.Compressor() {
 			continue
 		}
-		if len(dst) > begin { // a second cipher, which nobody needs to be fast
+		if len(dst) > begin { // a second such layer, which nobody needs to be fast
 			src, dst = slices.Clone(dst[begin:]), dst[:begin]
 		}
 		var err error
