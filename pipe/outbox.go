@@ -101,7 +101,7 @@ func (o *outbox) put(p *packet, fl *flusher) (Status, int, error) { return o.put
 func (o *outbox) putHeld(p *packet, w *held, fl *flusher) (Status, int, error) {
 	for {
 		form := o.form.Load()
-		msg, err := p.in(form)
+		msg, err := p.in(form, &o.hub.Stats)
 		if err != nil {
 			return "", 0, err
 		}

@@ -150,21 +150,25 @@ func (s *Session) message(m Message) error {
 		return nil
 	}
 	l.traffic.in.add(1, len(m.Data))
-	if on := l.layered; on != nil && on.form == s.speaks() {
-		return s.layeredMessage(on, m)
+	form := s.speaks()
+	if on := l.layered; on != nil && on.form == form {
+		return s.layeredMessage(on, form.reads(m), m.Data)
 	}
-	if isGzip(m.Data) && s.info.Form == nil {
-		s.spoilt(nil, nil, errNotAgreed)
-		return nil
+	packer := form.reads(m)
+	if s.info.Form == nil {
+		if bad := notAgreed(packer, m); bad != nil {
+			s.spoilt(m.Data, nil, bad)
+			return nil
+		}
 	}
-	return s.packed(m.Data)
+	return s.packed(packer, m.Data)
 }
 
 // packed takes in what is in no layer any more.
-func (s *Session) packed(data []byte) error {
+func (s *Session) packed(packer Packer, data []byte) error {
 	f := &s.hub.settings.Load().Flow
 	raw := data
-	if packer := s.speaks().Packer; packer != EDN && len(data) > 0 {
+	if packer != EDN && len(data) > 0 {
 		var err error
 		s.scratch, err = packer.Unpack(s.scratch[:0], data, f.Limits())
 		if cap(s.scratch) > 64<<10 {
