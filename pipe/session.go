@@ -70,7 +70,7 @@ func newSession(h *Hub, l *link) *Session {
 		since:  now(),
 	}
 	s.newest = s.number
-	s.speak(EDN)
+	s.speak(plainForm)
 	s.onShut = func() {
 		r, _ := s.isShut()
 		s.finish(r, whyOf(r))
@@ -145,17 +145,26 @@ func whyOf(r Reason) why {
 
 // message takes one message in. An error ends the session.
 func (s *Session) message(m Message) error {
+	l := s.l
+	if l.early(len(m.Data)) {
+		return nil
+	}
+	l.traffic.in.add(1, len(m.Data))
+	if on := l.layered; on != nil && on.form == s.speaks() {
+		return s.layeredMessage(on, m)
+	}
+	if isGzip(m.Data) && s.info.Form == nil {
+		s.spoilt(nil, nil, errNotAgreed)
+		return nil
+	}
+	return s.packed(m.Data)
+}
+
+// packed takes in what is in no layer any more.
+func (s *Session) packed(data []byte) error {
 	f := &s.hub.settings.Load().Flow
-	data := m.Data
-	if s.l.early(len(data)) {
-		return nil
-	}
-	if len(data) > 1 && data[0] == 0x1f && data[1] == 0x8b && s.info.Form == nil {
-		s.spoilt(nil, nil, &Error{Category: Unsupported, Code: "gzip", Msg: "a gzipped message came in, and gzip was not agreed on", Hint: "leave :gzip out of the hello"})
-		return nil
-	}
 	raw := data
-	if packer := s.speaks(); packer != EDN && len(data) > 0 {
+	if packer := s.speaks().Packer; packer != EDN && len(data) > 0 {
 		var err error
 		s.scratch, err = packer.Unpack(s.scratch[:0], data, f.Limits())
 		if cap(s.scratch) > 64<<10 {
