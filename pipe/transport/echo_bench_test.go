@@ -19,9 +19,9 @@ import (
 type echoLink struct {
 	first, frame []byte
 	last         []byte // a call: its reply brings everything that waits along
-	left         int // frames
-	window       int // of them, at once
-	at           int // in the frame that is torn
+	left         int    // frames
+	window       int    // of them, at once
+	at           int    // in the frame that is torn
 	ready        func()
 	taken        int // bytes
 	out          *bytes.Buffer
@@ -69,9 +69,9 @@ func (l *echoLink) tryWrite(p []byte) (int, error) {
 }
 
 func (l *echoLink) write(p []byte, _ time.Duration) (int, error) { return l.tryWrite(p) }
-func (l *echoLink) endRead()                                    {}
-func (l *echoLink) closeWrite() error                           { return nil }
-func (l *echoLink) close() error                                { return nil }
+func (l *echoLink) endRead()                                     {}
+func (l *echoLink) closeWrite() error                            { return nil }
+func (l *echoLink) close() error                                 { return nil }
 
 // newEcho returns a link whose client publishes n events of a text of some size, and a
 // function that runs it through a hub to its end. ready is called once it has subscribed.
