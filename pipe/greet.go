@@ -321,6 +321,7 @@ func (s *Session) identify(hello Hello, again string) {
 func (s *Session) setNames(uid, clientID string) {
 	s.uid, s.clientID = uid, clientID
 	s.edn = AppendString([]byte(":uid "), uid)
+	s.uidEnd = len(s.edn)
 	s.edn = AppendString(append(s.edn, " :client-id "...), clientID)
 }
 

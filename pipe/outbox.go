@@ -69,6 +69,7 @@ type outbox struct {
 	uid     string
 	key     SessionKey // in the Store
 	edn     []byte     // uid and client-id as `:uid "u" :client-id "c"`
+	uidEnd  int        // in edn, where the uid's text ends
 	spill   Spill
 	because why   // of the end, where we have brought it about
 	linger  alarm // closes a peer that does not take its last words
