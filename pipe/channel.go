@@ -82,6 +82,7 @@ func (s *Session) subscribe(i Item) {
 
 // join puts a peer into a channel. Hub.mu is held.
 func (h *Hub) join(id string, s *Session) {
+	h.movements.Add(1)
 	ch := h.channels[id]
 	if ch == nil {
 		ch = &channel{id: id}
@@ -122,6 +123,7 @@ func (s *Session) unsubscribe(i Item) {
 
 // leave takes a member out. Hub.mu is held.
 func (h *Hub) leave(ch *channel, s *Session) {
+	h.movements.Add(1)
 	if at := slices.Index(ch.members, s); at >= 0 {
 		last := len(ch.members) - 1
 		ch.members[at] = ch.members[last]
@@ -130,6 +132,50 @@ func (h *Hub) leave(ch *channel, s *Session) {
 	}
 	if len(ch.members) == 0 {
 		delete(h.channels, ch.id)
+	}
+}
+
+// A near is who is in the channel that a turn's latest event went to, where they are
+// few: the next one mostly goes there, too, and finds them without asking the hub, whose
+// lock all share. It is forgotten with the turn, and when anybody joins or leaves.
+type near struct {
+	known    bool
+	id       []byte
+	members  []*Session
+	movement uint64 // of Hub.movements
+}
+
+const (
+	maxNear   = 16 // members
+	maxNearID = 64 // bytes
+)
+
+// members returns who is in a channel, in the memory of to.
+func (l *link) members(id []byte, to []*Session) []*Session {
+	h, n := l.hub, &l.near
+	if n.known && string(n.id) == string(id) && n.movement == h.movements.Load() {
+		return append(to[:0], n.members...)
+	}
+	to = to[:0]
+	h.mu.RLock()
+	if ch := h.channels[string(id)]; ch != nil {
+		to = append(to, ch.members...)
+	}
+	movement := h.movements.Load() // nobody moves while the lock is held
+	h.mu.RUnlock()
+	l.forgetNear()
+	if len(to) <= maxNear && len(id) <= maxNearID {
+		n.known, n.movement = true, movement
+		n.id, n.members = append(n.id[:0], id...), append(n.members[:0], to...)
+	}
+	return to
+}
+
+// forgetNear lets the members go.
+func (l *link) forgetNear() {
+	if n := &l.near; n.known {
+		clear(n.members)
+		n.known = false
 	}
 }
 
@@ -165,20 +211,16 @@ func (s *Session) publish(i Item) {
 	if data == nil {
 		data = []byte("nil")
 	}
-	to := s.aim[:0]
-	h.mu.RLock()
-	if ch := h.channels[string(id)]; ch != nil {
-		to = append(to, ch.members...)
-	}
-	h.mu.RUnlock()
+	to := s.l.members(id, s.aim)
 	if string(others) == "true" {
 		to = slices.DeleteFunc(to, func(t *Session) bool { return t == s })
 	}
-	from := s.edn[len(":uid "):s.uidEnd]
-	b := append(append(make([]byte, 0, len(id)+len(data)+len(from)+len("[:sente-lite/channel-msg {:channel-id , :data , :from }]")),
-		"[:sente-lite/channel-msg {:channel-id "...), id...)
+	from := s.quotedUID()
+	b, lent := s.l.room(len(id) + len(data) + len(from) + len("[:sente-lite/channel-msg {:channel-id , :data , :from }]"))
+	b = append(append(b, "[:sente-lite/channel-msg {:channel-id "...), id...)
 	b = append(append(b, ", :data "...), data...)
 	b = append(append(append(b, ", :from "...), from...), "}]"...)
 	p := h.about(b, channelMsg, s)
+	p.lent = lent
 	s.sendAll(i, &p, to)
 }
