@@ -321,8 +321,12 @@ func (s *Session) identify(hello Hello, again string) {
 func (s *Session) setNames(uid, clientID string) {
 	s.uid, s.clientID = uid, clientID
 	s.edn = AppendString([]byte(":uid "), uid)
+	s.uidEnd = len(s.edn)
 	s.edn = AppendString(append(s.edn, " :client-id "...), clientID)
 }
+
+// quotedUID is the uid as a string literal.
+func (s *Session) quotedUID() []byte { return s.edn[len(":uid "):s.uidEnd] }
 
 // mayRecover reports whether a session of this peer could be resumed: not that of who
 // has us on its stdin and stdout, nor that of a program that we have started.

@@ -29,6 +29,8 @@ type link struct {
 	// Of the reading goroutine.
 	fl      flusher
 	args    args // the data of the event at hand
+	sheet   *sheet
+	near    near
 	stamped bool // lastInput is of this turn
 	held    int  // bytes that a stranger has sent before hello
 
@@ -41,6 +43,7 @@ type link struct {
 // newLink makes a link, and a Session for it to begin with.
 func newLink(h *Hub, c Conn) *link {
 	l := &link{hub: h, conn: c, info: c.Info()}
+	l.fl.hub = h
 	l.s = newSession(h, l)
 	l.number = l.s.number
 	return l
@@ -133,6 +136,8 @@ func (l *link) unreadable(err error) error {
 // turn ends what has been read so far: everything that it caused leaves now.
 func (l *link) turn() {
 	l.s.noteReceived(l)
+	l.endSheet()
+	l.forgetNear()
 	l.fl.flush()
 	l.stamped = false
 }

@@ -90,8 +90,9 @@ func (s *Session) ownerSend(i Item) *Error {
 		return bad
 	}
 	i.Name = name // what refusals are about
-	p := s.hub.about(bytes.Clone(event), name, s)
-	p.free = costless(name)
+	b, lent := s.l.room(len(event))
+	p := s.hub.about(append(b, event...), name, s)
+	p.lent, p.free = lent, costless(name)
 	s.sendAll(i, &p, list)
 	return nil
 }

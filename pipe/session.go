@@ -396,7 +396,7 @@ var (
 // the turn.
 func (s *Session) item(i Item) {
 	h := s.hub
-	h.Stats.Received.Add(1)
+	s.l.fl.received++
 	if list := h.tails.Load(); list != nil {
 		s.tailed(list, i)
 	}
