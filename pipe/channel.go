@@ -65,7 +65,7 @@ func (s *Session) subscribe(i Item) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	ch := h.channels[string(id)]
-	if ch != nil && s.subs[ch.id] != nil {
+	if ch != nil && slices.Contains(s.subs, ch) {
 		s.subscribed(i, id, "true", "")
 		return
 	}
@@ -88,10 +88,7 @@ func (h *Hub) join(id string, s *Session) {
 		ch = &channel{id: id}
 		h.channels[id] = ch
 	}
-	if s.subs == nil {
-		s.subs = map[string]*channel{}
-	}
-	s.subs[ch.id] = ch
+	s.subs = append(s.subs, ch)
 	ch.members = append(ch.members, s)
 }
 
@@ -105,16 +102,17 @@ func (s *Session) unsubscribe(i Item) {
 	}
 	h := s.hub
 	h.mu.Lock()
-	ch := s.subs[string(id)]
-	if ch != nil {
-		delete(s.subs, ch.id)
+	ch := h.channels[string(id)]
+	at := slices.Index(s.subs, ch)
+	if at >= 0 {
+		s.subs = slices.Delete(s.subs, at, at+1)
 		h.leave(ch, s)
 		if store := h.store(); store != nil && s.keep {
 			store.Subscribed(s.key, ch.id, false)
 		}
 	}
 	h.mu.Unlock()
-	if ch == nil {
+	if at < 0 {
 		s.subscribed(i, id, "nil", ":not-subscribed")
 	} else {
 		s.subscribed(i, id, "true", "")

@@ -295,12 +295,14 @@ func (s *Session) greeting(l *link, hello Hello, out outcome) *packet {
 // identify gives the session its names, before anybody else can see it.
 // again is the uid of a session that could not be resumed, or "".
 func (s *Session) identify(hello Hello, again string) {
-	s.hello = hello
-	s.cred = s.credential()
+	s.ours = hello.Ours
 	s.role = s.claimed(s.info.Claim)
 	s.token = randomHex(16)
 	s.key = sessionKey(s.token)
-	s.keep = hello.Recover && s.mayRecover()
+	if s.keep = hello.Recover && s.mayRecover(); s.keep {
+		cred := s.credential()
+		s.cred = &cred
+	}
 	if again == "" {
 		again = s.name()
 	}

@@ -118,7 +118,7 @@ func (s *Session) ownerRequest(i Item) *Error {
 	}
 	able := list[:0]
 	for _, t := range list {
-		if t.hello.Ours {
+		if t.ours {
 			able = append(able, t)
 		}
 	}
