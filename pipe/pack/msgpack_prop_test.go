@@ -358,6 +358,13 @@ func FuzzMsgpackJoin(f *testing.F) {
 	})
 }
 
+// samePacked reports whether two texts are one value, by what MessagePack makes of them.
+func samePacked(a, b []byte) bool {
+	packedA, errA := pack.Msgpack.Pack(nil, a)
+	packedB, errB := pack.Msgpack.Pack(nil, b)
+	return errA == nil && errB == nil && bytes.Equal(packedA, packedB)
+}
+
 // What JSON carries whole comes through any two forms, one after the other, as it was.
 func TestFormsOneAfterTheOther(t *testing.T) {
 	forms := []pipe.Packer{pipe.EDN, pack.Msgpack, pack.JSON}
@@ -376,7 +383,7 @@ func TestFormsOneAfterTheOther(t *testing.T) {
 						t.Fatalf("%s by %s and %s: %v", want, a.Name(), b.Name(), err)
 					}
 				}
-				if string(got) != want {
+				if string(got) != want && !samePacked(got, []byte(want)) { // "\u0008" is "\b"
 					t.Fatalf("%s is %s by %s and %s", want, got, a.Name(), b.Name())
 				}
 			}
