@@ -85,7 +85,7 @@ func (w *msgpackWriter) settle(p place, h holder, n int) {
 		}
 		from, end := p.at+reserve[h], len(w.dst)
 		w.dst = slices.Grow(w.dst, max(more, 0))[:end+more]
-		copy(w.dst[p.at+need:], w.dst[from : from+body : cap(w.dst)])
+		copy(w.dst[p.at+need:], w.dst[from:from+body:cap(w.dst)])
 	}
 	putHead(w.dst[p.at:p.at+need], h, n, size)
 }

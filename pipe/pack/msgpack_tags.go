@@ -5,7 +5,6 @@ import (
 	"encoding/base64"
 	"encoding/binary"
 	"slices"
-
 )
 
 // Tags of our own in EDN text, for what MessagePack has and EDN has not.
@@ -185,4 +184,3 @@ func lower(text []byte) {
 		}
 	}
 }
-
