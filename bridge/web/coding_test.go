@@ -139,7 +139,7 @@ func body(t *testing.T, res *http.Response) []byte {
 
 func TestCodings(t *testing.T) {
 	s, _, files := codedFront(t)
-	files["/sente-lite.js"], files["/"] = clientJS, files["/index.html"]
+	files["/sente-lite.js"], files["/"] = clientJS().data, files["/index.html"]
 	delete(files, "/index.html")
 	plain := map[string]bool{"/small.js": true, "/photo.png": true, "/font.woff2": true, "/lib.zip": true, "/noise.txt": true, "/what": true, "/binary.edn": true}
 	for path, data := range files {
@@ -204,7 +204,7 @@ func TestCodingsAndCaches(t *testing.T) {
 	for _, path := range []string{"/app.js", "/sente-lite.js"} {
 		data := files[path]
 		if data == nil {
-			data = clientJS
+			data = clientJS().data
 		}
 		res := fetch(s, "GET", path, "Accept-Encoding: gzip, br", "Range: bytes=100-199")
 		if got := body(t, res); res.StatusCode != 206 || !bytes.Equal(got, data[100:200]) || res.Header.Get("Content-Encoding") != "" {

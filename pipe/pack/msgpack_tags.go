@@ -43,7 +43,7 @@ func (out *msgpackOut) tagged(f *outFrame, at int, tag []byte) error {
 	}
 	out.pos = behind
 	out.skip()
-	return out.edn(at, "has the tag "+string(clip(tag)))
+	return out.edn(at, "has the tag %s", tag)
 }
 
 // Quoted reads a string and returns its inside, which has no escapes if it is ok.
