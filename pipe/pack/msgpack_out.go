@@ -108,7 +108,7 @@ func (out *msgpackOut) message() error {
 // Other takes any value, and what opens one.
 func (out *msgpackOut) other(f *outFrame, c byte) (opened bool, err error) {
 	if isDigit(c) || c == '-' {
-		if out.small() {
+		if out.small(f) {
 			return false, nil
 		}
 	}
