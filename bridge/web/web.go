@@ -12,6 +12,7 @@ import (
 	"errors"
 	"io/fs"
 	"log/slog"
+	"maps"
 	"net"
 	"net/http"
 	"path"
@@ -46,7 +47,7 @@ type Server struct {
 	cfg   Config
 	base  string // without the slash at the end
 	guard atomic.Pointer[Guard]
-	pages http.Handler // and assets; nil where there is neither
+	pages http.Handler // and assets
 	js    asset
 }
 
@@ -56,6 +57,9 @@ type Server struct {
 var Doc string
 
 var clientJS = client.JS()
+
+// msgpackJS is what a page loads beside the client for MessagePack.
+var msgpackJS = Asset{Type: "text/javascript; charset=utf-8", Make: func() ([]byte, error) { return client.Msgpack(), nil }}
 
 // New makes a Server. It does nothing until requests come.
 func New(cfg Config) *Server {
@@ -67,9 +71,12 @@ func New(cfg Config) *Server {
 		s.pages = newPages(cfg.Pages, cfg.Headers, cfg.Amend)
 	}
 	s.SetGuard(cfg.Guard)
-	if len(cfg.Assets) > 0 {
-		s.pages = newAssets(s.cfg, s.pages)
+	s.cfg.Assets = maps.Clone(cfg.Assets)
+	if s.cfg.Assets == nil {
+		s.cfg.Assets = map[string]Asset{}
 	}
+	s.cfg.Assets["/sente-lite-msgpack.js"] = msgpackJS
+	s.pages = newAssets(s.cfg, s.pages)
 	return s
 }
 
@@ -163,7 +170,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 			return
 		}
 		also.ServeHTTP(w, r)
-	case s.pages == nil || isReserved(path):
+	case isReserved(path):
 		http.NotFound(w, r)
 	default:
 		http.StripPrefix(s.base, s.pages).ServeHTTP(w, r)

@@ -8,17 +8,22 @@ const npm = createRequire(new URL("../../../testdata/npm/package.json", import.m
 
 export const WebSocket = npm("ws");
 
-/** What is served as /sente-lite.js, made of the parts as client.go does. */
-export const source = (() => {
-  const all = read("sente-lite.js").replace(/^ *\/\/ include (\S+)\n/gm, (_, name) => read(name));
+/** What is served, made of the parts as client.go does. */
+export function served(name) {
+  const all = read(name).replace(/^ *\/\/ include (\S+)\n/gm, (_, name) => read(name));
   const head = all.indexOf("*/\n") + 3;
-  return all.slice(0, head) + all.slice(head).replace(/^ *(?:\/\/.*|\/\*\*[^]*?\*\/)\n/gm, "").replace(/^ +/gm, "");
-})();
+  return all.slice(0, head) + all.slice(head).replace(/^ *(?:\/\/.*|\/\*\*[^]*?\*\/)\n/gm, "")
+    .replace(/^ +|(?<=[;,{}()\]]) +\/\/ (?:[^"'`\n]|\w'\w)*$|\n(?=\n)/gm, "");
+}
+export const source = served("sente-lite.js");
 function read(name) { return readFileSync(new URL(name, import.meta.url), "utf8"); }
 
-const module = {exports: {}};
-new Function("module", source)(module);
-export const SenteLite = module.exports;
+function load(text) {
+  const module = {exports: {}};
+  new Function("module", text)(module);
+  return module.exports;
+}
+export const SenteLite = load(source);
 
 export const HELLO = {session: "s1", seen: 0, version: "0.1.0", protocol: 1, now: 1766108726643, limits: {}};
 
