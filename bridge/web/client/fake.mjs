@@ -3,6 +3,7 @@
 import {createRequire} from "node:module";
 import {once} from "node:events";
 import {readFileSync} from "node:fs";
+import {gunzipSync} from "node:zlib";
 
 const npm = createRequire(new URL("../../../testdata/npm/package.json", import.meta.url));
 
@@ -24,6 +25,8 @@ function load(text) {
   return module.exports;
 }
 export const SenteLite = load(source);
+export const msgpack = load(served("sente-lite-msgpack.js"));
+export const pakos = {pako2: npm("pako"), pako3: npm("pako3")};
 
 export const HELLO = {session: "s1", seen: 0, version: "0.1.0", protocol: 1, now: 1766108726643, limits: {}};
 
@@ -104,10 +107,16 @@ export function memory() {
   const all = [];
   class MemorySocket {
     constructor(url, protocols) {
-      Object.assign(this, {url, protocols, readyState: 0, bufferedAmount: 0, sent: [], closed: null});
+      Object.assign(this, {url, protocols, readyState: 0, bufferedAmount: 0, sent: [], raw: [], closed: null});
       all.push(this);
     }
-    send(text) { this.sent.push(JSON.parse(text)); }
+    send(data) {
+      this.raw.push(data);
+      const gzipped = data[0] === 0x1f && data[1] === 0x8b;
+      if (typeof data === "string") this.sent.push(JSON.parse(data));
+      else if (this.url.includes("packer=json")) this.sent.push(JSON.parse(gunzipSync(data)));
+      else this.sent.push(msgpack.unpack(gzipped ? gunzipSync(data) : data));
+    }
     close(code, reason) {
       this.readyState = 2;
       this.closed = {code, reason};

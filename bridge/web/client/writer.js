@@ -67,7 +67,8 @@ class Writer {
       if (!done || f.asked) continue;
       // A socket keeps order: what a ping follows has come when its pong comes.
       f.asked = f.acked && !out.keeps && f.item !== undefined;
-      f.asked ? this.#link.ping().then(f.resolve, f.reject) : this.#link.sent(f.resolve);
+      if (f.asked) this.#link.ping().then(f.resolve, f.reject);
+      else if (this.#flushes.delete(f)) this.#link.sent(f.resolve);
     }
   }
 
