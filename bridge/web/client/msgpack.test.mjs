@@ -58,7 +58,7 @@ const TABLE = [
   ["", "a0"], ["é✓😀", "a9c3a9e29c93f09f9880"], ["a".repeat(32), "d920" + "61".repeat(32)], ["a".repeat(256), "da0100" + "61".repeat(256)],
   [new Uint8Array([1, 2, 3]), "c403010203"], [new Uint8Array(256), "c50100" + "00".repeat(256)],
   [new Uint8Array([1, 2]).buffer, "c4020102", new Uint8Array([1, 2])], [new Uint16Array([0x0101]), "c4020101", new Uint8Array([1, 1])],
-  [new Date("2024-01-02T03:04:05.678Z"), "c70cff286957800000000065937d25"], [new Date("1969-12-31T23:59:59.500Z"), "c70cff1dcd6500ffffffffffffffff"],
+  [new Date("2024-01-02T03:04:05.678Z"), "c70cff286975800000000065937d25"], [new Date("1969-12-31T23:59:59.500Z"), "c70cff1dcd6500ffffffffffffffff"],
   [new Set(["a", 1.5]), "c70c0492a161cb3ff8000000000000", ["a", 1.5]], [new Map([[1, "x"], ["k", 2.5]]), "8201a178d4006bca40200000", {1: "x", k: 2.5}],
   [5n, "05", 5], [2n ** 63n - 1n, "d37fffffffffffffff", "9223372036854775807"],
   [2n ** 64n, "c7151131383434363734343037333730393535313631364e", "18446744073709551616"],
