@@ -115,6 +115,16 @@ func TestWireForms(t *testing.T) {
 	if said[0] != said[1] {
 		t.Errorf("the sidecar reads\n%s in JSON and\n%s in MessagePack", said[0], said[1])
 	}
+	// And so is what comes, written as JSON again; unknown tags aside, which MessagePack keeps in text.
+	b.eval("tab", `(values = {}, ["json", "msgpack gzip by pako"].forEach((name) => links[name].on("page/values", (v) => values[name] = JSON.stringify(v))), true)`)
+	p.say("%s", `[:sente-lite/send {:to :all :event [:page/values {:a :b/c, d/e f, "s" \é, :uuid #uuid "11111111-2222-3333-4444-555555555555",
+		:inst #inst "2024-01-02T03:04:05.678-00:00", :half 1/2, :set #{1}, :list (1 (2 ())), :big 9007199254740993, :huge 18446744073709551616N,
+		:decimal 1.50M, :nan ##NaN, :inf ##-Inf, :double 1.0, :small 1e-7, :regex #"a+", :none nil, nil 1, true 2, 1 3, 1/3 4, \x 5, [1 :a] 6,
+		#{:k} 7, {:n {:m "t"}} 8, #inst "2024-01-02T03:04:05Z" 9, #uuid "21111111-2222-3333-4444-555555555555" 10, 1.5 11, -1 12, ##Inf 13, :maps [{:id 1 :id2 2} {:id 3 :id2 4}]}]}]`)
+	b.wait("tab", "Object.keys(values).length === 2")
+	if json, msgpack := b.text("tab", "values.json"), b.text("tab", `values["msgpack gzip by pako"]`); json != msgpack {
+		t.Errorf("the page reads\n%s in JSON and\n%s in MessagePack", json, msgpack)
+	}
 	if got := b.text("tab", "errors.join()"); !strings.Contains(got, "pako") || strings.Contains(got, ",") {
 		t.Errorf("the errors are %q, expected one that names pako", got)
 	}
