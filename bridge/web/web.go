@@ -13,6 +13,7 @@ import (
 	"errors"
 	"io/fs"
 	"log/slog"
+	"maps"
 	"net"
 	"net/http"
 	"path"
@@ -48,7 +49,7 @@ type Server struct {
 	cfg   Config
 	base  string // without the slash at the end
 	guard atomic.Pointer[Guard]
-	pages http.Handler // and assets; nil where there is neither
+	pages http.Handler // and assets
 	coded codings
 }
 
@@ -60,6 +61,9 @@ var Doc string
 // clientJS is /sente-lite.js, made when the first page asks: no start waits for it.
 var clientJS = sync.OnceValue(func() asset { return newAsset("sente-lite.js", "text/javascript; charset=utf-8", client.JS()) })
 
+// msgpackJS is what a page loads beside the client for MessagePack.
+var msgpackJS = Asset{Type: "text/javascript; charset=utf-8", Make: func() ([]byte, error) { return client.Msgpack(), nil }}
+
 // New makes a Server. It does nothing until requests come.
 func New(cfg Config) *Server {
 	s := &Server{cfg: cfg, base: strings.TrimRight(cfg.BasePath, "/")}
@@ -70,9 +74,12 @@ func New(cfg Config) *Server {
 		s.pages = newPages(cfg.Pages, cfg.Headers, cfg.Amend, &s.coded)
 	}
 	s.SetGuard(cfg.Guard)
-	if len(cfg.Assets) > 0 {
-		s.pages = newAssets(s.cfg, s.pages, &s.coded)
+	s.cfg.Assets = maps.Clone(cfg.Assets)
+	if s.cfg.Assets == nil {
+		s.cfg.Assets = map[string]Asset{}
 	}
+	s.cfg.Assets["/sente-lite-msgpack.js"] = msgpackJS
+	s.pages = newAssets(s.cfg, s.pages, &s.coded)
 	return s
 }
 
@@ -166,7 +173,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 			return
 		}
 		also.ServeHTTP(w, r)
-	case s.pages == nil || isReserved(path):
+	case isReserved(path):
 		http.NotFound(w, r)
 	default:
 		http.StripPrefix(s.base, s.pages).ServeHTTP(w, r)
