@@ -11,7 +11,8 @@ type Message struct {
 	Data []byte
 	Text bool // valid UTF-8 that may travel in a text frame
 
-	plain bool // EDN from before anything else was agreed on: no layer goes around it
+	plain    bool // EDN from before anything else was agreed on: no layer goes around it
+	squeezed bool // inside the compressor already
 }
 
 // A Conn carries whole messages in both directions, whatever is below it.

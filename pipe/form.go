@@ -32,7 +32,7 @@ type Layer struct {
 	Compresses bool
 
 	// Is tells a message inside this layer from one without it; nil where every
-	// message is in it.
+	// message is in it, and of a compressor the small ones, too.
 	Is func(msg []byte) bool
 
 	// Overhead is the most that Encode adds to a message, in bytes.
@@ -154,10 +154,14 @@ func (f *Form) Compressor() *Layer {
 	return nil
 }
 
-// Overhead is the most that the layers behind the compressor add to a message.
+// squeezesAll reports whether no message is without the chain's compressor, since nothing
+// tells it from one that is compressed.
+func (f *Form) squeezesAll() bool { c := f.Compressor(); return c != nil && c.Is == nil }
+
+// Overhead is the most that the layers which are around every message add to one.
 func (f *Form) Overhead() (n int) {
 	for _, l := range f.Layers {
-		if !l.Compresses {
+		if !l.Compresses || l.Is == nil {
 			n += l.Overhead
 		}
 	}

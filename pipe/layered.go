@@ -13,7 +13,7 @@ type layered struct {
 	form   *Form
 	coders []Coder // one for each of form.Layers
 
-	mu sync.Mutex // held while a message goes into the layers behind the compressor
+	mu sync.Mutex // held while a message goes into the layers
 
 	// Of the reading goroutine.
 	from, to []byte // scratch
@@ -47,7 +47,7 @@ func (l *link) says(f *Form) {
 	l.conn.Speak(func(edn []byte) []byte {
 		packed, err := f.Packer.Pack(nil, edn)
 		if err == nil && on.seals() {
-			packed, err = on.seal(nil, packed)
+			packed, err = on.seal(nil, packed, false)
 		}
 		if err != nil {
 			return nil
@@ -58,19 +58,20 @@ func (l *link) says(f *Form) {
 
 // seals reports whether every message goes into a layer, compressed or not.
 func (on *layered) seals() bool {
-	return on != nil && (len(on.coders) > 1 || !on.form.Layers[0].Compresses)
+	return on != nil && (len(on.coders) > 1 || !on.form.Layers[0].Compresses || on.form.squeezesAll())
 }
 
-// seal appends a message in all layers but the compressor.
-func (on *layered) seal(dst, src []byte) ([]byte, error) {
+// seal appends a message in all layers that are around every message. squeezed says that
+// it is in the compressor already.
+func (on *layered) seal(dst, src []byte, squeezed bool) ([]byte, error) {
 	on.mu.Lock()
 	defer on.mu.Unlock()
 	begin := len(dst)
 	for i, c := range on.coders {
-		if on.form.Layers[i].Compresses {
+		if l := on.form.Layers[i]; l.Compresses && (squeezed || l.Is != nil) {
 			continue
 		}
-		if len(dst) > begin { // a second cipher, which nobody needs to be fast
+		if len(dst) > begin { // a second one, which nobody needs to be fast
 			src, dst = slices.Clone(dst[begin:]), dst[:begin]
 		}
 		var err error
