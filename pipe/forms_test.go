@@ -82,18 +82,20 @@ var (
 // TestForms has a client of each form talk over each transport: every packer with every
 // chain of layers.
 func TestForms(t *testing.T) {
-	for _, w := range wires() {
+	for at, w := range wires() {
 		if w.name == "mem-text" || w.name == "mem-torn" {
 			continue // text carries EDN only; and a byte at a time has tests of its own
 		}
 		t.Run(w.name, func(t *testing.T) {
 			t.Parallel()
-			n := 0
+			n := at // another part of the matrix on each, where not all is played
 			for _, packer := range formPackers {
 				for _, layers := range formLayers {
 					chain := packer + layers
 					next := formPackers[(n+1)%4] + formLayers[(n*3+2)%7] // what it comes back with
-					n++
+					if n++; n%formStep > 0 {
+						continue
+					}
 					t.Run(chain, func(t *testing.T) { talkForm(t, w.name, chain, next) })
 				}
 			}
