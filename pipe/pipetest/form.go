@@ -96,15 +96,11 @@ func (d *Dressed) Raw(m pipe.Message) error {
 	return err
 }
 
-// Sealed writes bytes within all layers but the compressor.
-func (d *Dressed) Sealed(packed []byte) error {
+// Seal puts bytes into the layers that are around every message, for Raw.
+func (d *Dressed) Seal(packed []byte) ([]byte, error) {
 	d.mu.Lock()
-	b, err := d.layers(packed, false)
-	d.mu.Unlock()
-	if err != nil {
-		return err
-	}
-	return d.Raw(pipe.Message{Data: b})
+	defer d.mu.Unlock()
+	return d.layers(packed, false)
 }
 
 // out makes a message of the form. The lock is held.
@@ -124,7 +120,7 @@ func (d *Dressed) out(edn []byte) (pipe.Message, error) {
 
 func (d *Dressed) layers(b []byte, squeezed bool) ([]byte, error) {
 	for i, l := range d.form.Layers {
-		if l.Compresses && !squeezed {
+		if l.Compresses && l.Is != nil && !squeezed {
 			continue
 		}
 		var err error
