@@ -13,7 +13,6 @@ import (
 	"github.com/sente-lite/sente-lite/bridge/child"
 	"github.com/sente-lite/sente-lite/pipe"
 	"github.com/sente-lite/sente-lite/pipe/journal"
-	"github.com/sente-lite/sente-lite/pipe/pack"
 	"github.com/sente-lite/sente-lite/pipe/transport"
 )
 
@@ -33,7 +32,8 @@ func newSidecar(c *cliContext, parent bool) *sidecar {
 	s := &sidecar{cliContext: c}
 	hc := pipe.HubConfig{
 		Version:   version,
-		Packers:   []pipe.Packer{pack.JSON},
+		Packers:   wirePackers(),
+		Layers:    wireLayers(),
 		Log:       c.Logger,
 		Listening: s.listening,
 		Configure: s.configure,
