@@ -39,7 +39,7 @@ func (c *benchCommand) run(sys system, p *printer) error {
 	var then []bench.Result
 	if c.Compare != "" {
 		if then, err = readFile(c.Compare, bench.Read); err != nil {
-			return misuse(`"sente-lite bench --edn > FILE" makes such a file`, "--compare %s: %s", c.Compare, plainly(err))
+			return misuse(`"sente-lite bench --edn > FILE" makes such a file`, "--compare %s: %v", c.Compare, err)
 		}
 	}
 	ctx, stop := untilSignal()
@@ -136,7 +136,7 @@ func (c *benchCommand) options(sys system) (o bench.Options, err error) {
 		name := strings.TrimSuffix(filepath.Base(c.Sample), filepath.Ext(c.Sample))
 		s, err := readFile(c.Sample, func(f io.Reader) (bench.Sample, error) { return bench.ReadSample(shown(name), f) })
 		if err != nil {
-			return o, misuse(`expected one EDN event a line; "sente-lite tail --edn --fields event" prints some`, "--sample %s: %s", c.Sample, plainly(err))
+			return o, misuse(`expected one EDN event a line; "sente-lite tail --edn --fields event" prints some`, "--sample %s: %v", c.Sample, err)
 		}
 		o.Samples = []bench.Sample{s}
 	}

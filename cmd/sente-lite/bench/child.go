@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"os/signal"
 
 	"github.com/sente-lite/sente-lite/pipe"
 )
@@ -20,6 +21,7 @@ func Child(args []string) (code int, child bool) {
 	if len(args) != 2 || args[1] != childArg {
 		return 0, false
 	}
+	signal.Ignore(os.Interrupt) // a terminal sends it to us too; our parent ends us
 	if err := answer(os.Stdin, os.Stdout); err != nil {
 		fmt.Fprintf(os.Stderr, "sente-lite: %v\n", err)
 		return 1, true

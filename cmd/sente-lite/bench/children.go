@@ -2,6 +2,7 @@ package bench
 
 import (
 	"bytes"
+	"context"
 	"fmt"
 	"os/exec"
 	"time"
@@ -31,15 +32,18 @@ func children(r *runner) error {
 	if _, _, bad := programs.Spawn(child.Spec{Command: []string{r.Program, childArg}, UID: "bench-child", Dialect: "frames", Restart: child.Never}); bad != nil {
 		return bad
 	}
+	ready := settingUp(r.ctx, h.abort)
+	defer ready()
 	asker, err := h.memory("bench-asker", pipe.RoleOwner)
 	if err != nil {
 		return err
 	}
-	bare, err := startBare(r.Program, r.Environ)
+	bare, err := startBare(r.ctx, r.Program, r.Environ)
 	if err != nil {
 		return err
 	}
 	defer bare.close()
+	ready()
 
 	event := r.event("ask")
 	ours := text(fmt.Sprintf(`[[:sente-lite/request {:to "bench-child" :event %s}] "c"]`, event))
@@ -93,7 +97,7 @@ type bareChild struct {
 	end func() error // of its stdin
 }
 
-func startBare(program string, environ []string) (*bareChild, error) {
+func startBare(ctx context.Context, program string, environ []string) (*bareChild, error) {
 	cmd := exec.Command(program, childArg)
 	cmd.Env = environ
 	in, err := cmd.StdinPipe()
@@ -108,6 +112,8 @@ func startBare(program string, environ []string) (*bareChild, error) {
 		return nil, err
 	}
 	b := &bareChild{framer: newFramer(out, in), cmd: cmd, end: in.Close}
+	done := settingUp(ctx, b.kill)
+	defer done()
 	if _, err := b.read(); err != nil { // its hello
 		b.close()
 		return nil, err

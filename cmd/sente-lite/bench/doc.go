@@ -78,7 +78,7 @@ type runner struct {
 func Run(ctx context.Context, b Benchmark, o Options, tell func(Result) error) error {
 	r := &runner{Options: o, ctx: ctx, bench: b.Name, tell: tell}
 	err := b.run(r)
-	if errors.Is(err, errEnded) {
+	if errors.Is(err, errEnded) || ctx.Err() != nil { // what fails then does so for that
 		return nil
 	}
 	if bad := (*pipe.Error)(nil); err == nil || errors.As(err, &bad) {

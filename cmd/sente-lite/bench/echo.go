@@ -15,6 +15,8 @@ func echo(r *runner) error {
 	if err := h.open(); err != nil {
 		return err
 	}
+	ready := settingUp(r.ctx, h.abort)
+	defer ready()
 	bare, err := newBareNet(r.Peers)
 	if err != nil {
 		return err
@@ -31,6 +33,7 @@ func echo(r *runner) error {
 		one := text(fmt.Sprintf(`[:msg/send-to-client {:to-uid "%s" :message %s}]`, c.uid, r.event("echo")))
 		echoes[i] = &echoer{client: c, window: times(window, one)}
 	}
+	ready()
 	event := []byte(r.event("echo"))
 	size := Figure{"size", float64(r.Size)}
 

@@ -15,6 +15,8 @@ func fanout(r *runner) error {
 	if err := h.open(); err != nil {
 		return err
 	}
+	ready := settingUp(r.ctx, h.abort)
+	defer ready()
 	all := r.Subscribers
 	event := r.event("tick")
 	heard, taken := newCrowd(all), newCrowd(all)
@@ -40,6 +42,7 @@ func fanout(r *runner) error {
 	defer bare.close()
 	bare.take(len(event), taken.arrived)
 
+	ready()
 	one := text(fmt.Sprintf(`[:sente-lite/publish {:channel-id "bench" :data %s}]`, event))
 	publish := func() error { return publisher.say(one) }
 	write := func() error {

@@ -71,8 +71,11 @@ func (h *Histogram) N() uint64 { return h.n }
 
 // Quantile is the time that a part q, 0 to 1, of all do not exceed; 0 of none.
 func (h *Histogram) Quantile(q float64) time.Duration {
-	if h.n == 0 {
+	switch {
+	case h.n == 0:
 		return 0
+	case q >= 1:
+		return h.max
 	}
 	i := h.at(q)
 	return min(max((lower(i)+lower(i+1)-1)/2, h.min), h.max)

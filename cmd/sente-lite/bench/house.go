@@ -84,10 +84,19 @@ type client struct {
 	ended  bool           // Read has failed for good
 }
 
+// settingUp bounds what comes before the measuring, until done is called: when that takes
+// too long, or ctx ends, abort makes what waits fail.
+func settingUp(ctx context.Context, abort func()) (done func()) {
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	stop := context.AfterFunc(ctx, abort)
+	return func() {
+		stop()
+		cancel()
+	}
+}
+
 // webSocket connects one and reads its greeting.
 func (h *house) webSocket(ctx context.Context, query string) (*client, error) {
-	ctx, cancel := context.WithTimeout(ctx, patience)
-	defer cancel()
 	conn, err := transport.Dial(ctx, "ws://"+h.addr+"/ws?v=1"+query, transport.DialOptions{})
 	if err != nil {
 		return nil, err

@@ -1,6 +1,7 @@
 package bench
 
 import (
+	"slices"
 	"time"
 
 	"github.com/sente-lite/sente-lite/pipe"
@@ -28,8 +29,10 @@ func packers(r *runner) error {
 
 func (r *runner) packer(s Sample, f pipe.Packer) error {
 	name := s.Name + ", " + f.Name()
-	packed := make([][]byte, len(s.Events))
-	for i, e := range s.Events {
+	// A few events are packed again and again between two looks at the clock.
+	events := slices.Repeat(s.Events, (perSample+len(s.Events)-1)/len(s.Events))
+	packed := make([][]byte, len(events))
+	for i, e := range events {
 		var err error
 		if packed[i], err = f.Pack(nil, e); err == nil {
 			_, err = f.Unpack(nil, packed[i], pipe.Limits{})
@@ -43,7 +46,7 @@ func (r *runner) packer(s Sample, f pipe.Packer) error {
 		for p.more(0) {
 			began := time.Now()
 			var err error
-			for _, e := range s.Events {
+			for _, e := range events {
 				if buf, err = f.Pack(buf[:0], e); err != nil {
 					return err
 				}
@@ -56,16 +59,16 @@ func (r *runner) packer(s Sample, f pipe.Packer) error {
 			}
 			p.note("pack-us", middle.Sub(began))
 			p.note("unpack-us", time.Since(middle))
-			p.more(len(s.Events))
+			p.more(len(events))
 		}
 		return nil
-	}, abort: func() {}}, scan(s.Events))
+	}, abort: func() {}}, scan(events))
 	if err != nil {
 		return err
 	}
 	res := r.result(name, byWork, o)
-	edn, wire := bytesOf(s.Events), bytesOf(packed)
-	n := float64(len(s.Events))
+	edn, wire := bytesOf(events), bytesOf(packed)
+	n := float64(len(events))
 	res.set("bytes", float64(wire)/n, "edn-bytes", float64(edn)/n, "of-edn", float64(wire)/float64(edn),
 		"pack-us", o.ours.worked("pack-us"), "unpack-us", o.ours.worked("unpack-us"))
 	return r.tell(res)

@@ -29,6 +29,8 @@ func piped(r *runner) error {
 	if err := h.open(); err != nil {
 		return err
 	}
+	ready := settingUp(r.ctx, h.abort)
+	defer ready()
 	peer, err := h.webSocket(r.ctx, "&bundle=1")
 	if err != nil {
 		return err
@@ -40,6 +42,7 @@ func piped(r *runner) error {
 		return err
 	}
 	defer parent.close()
+	ready()
 
 	frame := framed(fmt.Sprintf(`[:sente-lite/send {:to %q :event %s}]`, peer.uid, r.event("piped")))
 	step := joinedOf(r.Size)

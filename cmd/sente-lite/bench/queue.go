@@ -12,6 +12,8 @@ import (
 func queue(r *runner) error {
 	h := newHouse(nil)
 	defer h.close()
+	ready := settingUp(r.ctx, h.abort)
+	defer ready()
 	receiver, err := h.memory("bench-receiver", pipe.RoleClient)
 	if err != nil {
 		return err
@@ -23,6 +25,7 @@ func queue(r *runner) error {
 		return err
 	}
 	sender.listen("\x00", func(_ int, err error) { heard.arrived(0, 0, err) })
+	ready()
 	step := joinedOf(r.Size)
 	window := underWay / joined * step
 	batch := times(step, text(fmt.Sprintf(`[:sente-lite/send {:to "bench-receiver" :event %s}]`, r.event("queued"))))
@@ -30,7 +33,7 @@ func queue(r *runner) error {
 	event := []byte(r.event("queued"))
 	put := make(chan []byte, window)
 	taken := newCrowd(1)
-	var drained = make(chan struct{})
+	drained := make(chan struct{})
 	go func() {
 		defer close(drained)
 		for range put {
