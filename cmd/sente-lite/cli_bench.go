@@ -130,7 +130,7 @@ func (c *benchCommand) options(sys system) (o bench.Options, err error) {
 	}
 	o = bench.Options{
 		Time: c.Time, Size: c.Size, Peers: c.Peers, Subscribers: c.Subscribers,
-		Packers: wirePackers(), Layers: wireLayers(), Program: program, Environ: sys.Environ,
+		Packers: wirePackers(), Layers: wireCompressors(), Program: program, Environ: sys.Environ,
 	}
 	if c.Sample != "" {
 		name := strings.TrimSuffix(filepath.Base(c.Sample), filepath.Ext(c.Sample))

@@ -8,5 +8,5 @@ import (
 // wirePackers are those that peers may choose beside :edn. "bench" measures all of them.
 func wirePackers() []pipe.Packer { return []pipe.Packer{pack.JSON} }
 
-// wireLayers are what may go around them, likewise.
-func wireLayers() []*pipe.Layer { return nil }
+// wireCompressors are those that may go around them, likewise.
+func wireCompressors() []*pipe.Layer { return nil }

@@ -33,7 +33,7 @@ func newSidecar(c *cliContext, parent bool) *sidecar {
 	hc := pipe.HubConfig{
 		Version:   version,
 		Packers:   wirePackers(),
-		Layers:    wireLayers(),
+		Layers:    wireCompressors(),
 		Log:       c.Logger,
 		Listening: s.listening,
 		Configure: s.configure,

@@ -30,18 +30,21 @@ func TestMain(m *testing.M) {
 }
 
 // deflate is a compressor for these tests.
-var deflate = &pipe.Layer{Name: "test-deflate", Compresses: true, New: func() (pipe.Coder, *pipe.Error) { return deflater{}, nil }}
-
-type deflater struct{}
-
-func (deflater) Encode(dst, src []byte) ([]byte, error) {
-	b := bytes.NewBuffer(dst)
-	w, err := flate.NewWriter(b, 1)
+var deflate = &pipe.Layer{Name: "test-deflate", Compresses: true, New: func() (pipe.Coder, *pipe.Error) {
+	w, err := flate.NewWriter(nil, 1)
 	if err != nil {
-		return dst, err
+		return nil, &pipe.Error{Msg: err.Error()}
 	}
-	w.Write(src)
-	err = w.Close()
+	return deflater{w}, nil
+}}
+
+type deflater struct{ w *flate.Writer }
+
+func (d deflater) Encode(dst, src []byte) ([]byte, error) {
+	b := bytes.NewBuffer(dst)
+	d.w.Reset(b)
+	d.w.Write(src)
+	err := d.w.Close()
 	return b.Bytes(), err
 }
 
