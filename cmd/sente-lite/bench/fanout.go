@@ -2,9 +2,10 @@ package bench
 
 import "fmt"
 
-// broadcasts is how many publications are under way at once where they are dense: more
-// than a bundle holds, so that none waits for its time to be up.
-const broadcasts = 256
+// broadcastsOf is how many publications are under way at once where they are dense: more
+// than a bundle holds, so that none waits for its time to be up, but no more than 16 MiB
+// of deliveries. See underWay.
+func broadcastsOf(size, subscribers int) int { return min(max(16<<20/size/subscribers, 1), 256) }
 
 // fanout is a publication to a channel that all subscribe to: sparse, the next one
 // when everybody has the last, or dense, where those that wait for a subscriber leave
@@ -62,8 +63,8 @@ func fanout(r *runner) error {
 	if err := r.tell(r.result("sparse", byCPU, o, with...)); err != nil {
 		return err
 	}
-	o, err = r.measure(1, side{run: heard.flooded(broadcasts*all, all, publish), abort: h.abort},
-		side{run: taken.flooded(broadcasts*all, all, write), abort: bare.abort})
+	o, err = r.measure(1, side{run: heard.flooded(broadcastsOf(r.Size, all)*all, all, publish), abort: h.abort},
+		side{run: taken.flooded(broadcastsOf(r.Size, all)*all, all, write), abort: bare.abort})
 	if err != nil {
 		return err
 	}

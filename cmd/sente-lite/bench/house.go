@@ -26,9 +26,10 @@ type house struct {
 	guests []*client
 }
 
-// quietly is a hub's settings under which nobody says anything that is not measured.
+// quietly is a hub's settings under which nobody says anything that is not measured, and
+// a queue holds what may be under way of the largest events.
 func quietly() pipe.Settings {
-	return pipe.Settings{Flow: pipe.Flow{KeepAlive: time.Hour}, Shutdown: time.Second}
+	return pipe.Settings{Flow: pipe.Flow{KeepAlive: time.Hour, MaxBufferBytes: 64 << 20}, Shutdown: time.Second}
 }
 
 func newHouse(names pipe.Names) *house {

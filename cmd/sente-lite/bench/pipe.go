@@ -12,9 +12,12 @@ import (
 	"github.com/sente-lite/sente-lite/pipe/transport"
 )
 
+// joined is how many frames a parent writes at once, and underWay how many events are on
+// their way. What is being written still counts as queued, although it may have been
+// received already: so a queue, which holds 1000, sees up to twice that many.
 const (
-	joined   = 64     // frames that a parent writes at once
-	underWay = 8 * 64 // events on their way: fewer than a queue holds
+	joined   = 64
+	underWay = 6 * joined
 )
 
 // joinedOf is how many events of a size are written at once.

@@ -26,7 +26,7 @@ var (
 func Text(w io.Writer, b Benchmark, results []Result, changes []Change, pen Pen, paint func(verdict, s string) string) {
 	fmt.Fprintf(w, "%s: %s\n", b.Name, b.About)
 	if len(results) == 0 {
-		fmt.Fprint(w, "  nothing was measured\n\n")
+		fmt.Fprint(w, "  nothing was measured: the run has ended before, or this build has none of it\n\n")
 		return
 	}
 	columns, ok := tables[b.Name]
