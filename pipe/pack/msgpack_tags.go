@@ -136,7 +136,7 @@ func isForeign(id int8, content []byte) bool {
 	switch id {
 	case extInstant:
 		in, ok := instantOf(content)
-		return ok && !in.hasText() && max(in.seconds, -in.seconds) < math.MaxInt64/1000
+		return ok && !in.hasText() && in.seconds > math.MinInt64/1000 && in.seconds < math.MaxInt64/1000
 	case extKeyword, extSymbol, extChar, extRatio, extSet, extCached, extUUID, extList, extEDN:
 		return false
 	}

@@ -43,7 +43,11 @@ func appendPath(dst, text []byte, at int) []byte {
 			begin = steps[len(steps)-1].from
 			steps = steps[:len(steps)-1]
 		case tokTag:
-			t.skip()
+			behind := t.pos
+			if t.skip(); t.pos > at { // it is about something under the tag
+				t.pos = behind
+				continue
+			}
 		}
 		if len(steps) == 0 {
 			break
