@@ -149,7 +149,8 @@ func (s *Session) message(m Message) error {
 	if l.early(len(m.Data)) {
 		return nil
 	}
-	l.traffic.in.add(1, len(m.Data))
+	l.fl.messages++
+	l.fl.bytes += len(m.Data)
 	form := s.speaks()
 	if on := l.layered; on != nil && on.form == form {
 		return s.layeredMessage(on, form.reads(m), m.Data)
