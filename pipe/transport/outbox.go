@@ -41,8 +41,8 @@ type outbox struct {
 	pinned   bool                // Flush's write reads from buf
 	owed     bool                // Write has said that Flush is needed
 	flushing bool
-	flushed  sync.Cond
-	unread   bool // nobody reads any more
+	flushed  *sync.Cond // nil until somebody has to wait for a Flush
+	unread   bool       // nobody reads any more
 	err      error
 }
 
@@ -221,6 +221,9 @@ func (c *conn) Flush() error {
 	o := &c.out
 	o.mu.Lock()
 	for o.flushing {
+		if o.flushed == nil {
+			o.flushed = sync.NewCond(&o.mu)
+		}
 		o.flushed.Wait()
 	}
 	o.flushing = true
@@ -244,7 +247,9 @@ func (c *conn) Flush() error {
 		}
 	}
 	o.flushing, o.owed = false, false
-	o.flushed.Broadcast()
+	if o.flushed != nil {
+		o.flushed.Broadcast()
+	}
 	closing, err := o.closing.Load(), c.unwritable()
 	o.mu.Unlock()
 	if closing {
