@@ -116,12 +116,12 @@ func (s *Session) finishLocked(r Reason, w why) {
 	}
 	h.unregister(s)
 	h.calls.left(s, &fl)
-	s.tellClose(r, &fl)
 	undelivered := s.outbox.end(w)
 	s.mu.Lock()
 	own := books{s.accepted, s.delivered, s.undelivered}
 	s.mu.Unlock()
 	h.ledger.close(s.uid, own)
+	s.tellClose(r, &fl) // who hears of it may look into the books
 	if undelivered > 0 && w != "" {
 		h.Stats.Undelivered.Add(uint64(undelivered))
 		h.log.Warn("events were not delivered", "uid", s.uid, "count", undelivered, "code", r.Code)

@@ -70,6 +70,7 @@ type grammar struct {
 	Ledger ledgerCommand `cmd:"" group:"Talk to a running one" help:"Show what was not delivered, and that the books balance."`
 	Chaos  chaosCommand  `cmd:"" group:"Talk to a running one" help:"A bad network in front of it, from a seed."`
 
+	Bench   benchCommand   `cmd:"" group:"Look, and the shell" help:"Measure it here, beside the least this machine takes."`
 	Doctor  doctorCommand  `cmd:"" group:"Look, and the shell" help:"Check this machine and what runs, and say how to fix it."`
 	Check   configCommand  `cmd:"" name:"config" group:"Look, and the shell" help:"The configuration and where it comes from."`
 	Version versionCommand `cmd:"" group:"Look, and the shell" help:"Print the version."`
@@ -173,6 +174,8 @@ func (g *grammar) run(command string, parser *kong.Kong, sys system) int {
 		return perform(sys, g.Queues.form(), g.Queues.run)
 	case "ledger":
 		return perform(sys, g.Ledger.form(), g.Ledger.run)
+	case "bench":
+		return perform(sys, g.Bench.form(), g.Bench.run)
 	case "doctor":
 		return g.doctor(sys)
 	case "config check":

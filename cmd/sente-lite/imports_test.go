@@ -46,10 +46,12 @@ var mayImport = map[string][]string{
 
 	"bb": {},
 
-	"cmd/sente-lite": {"bb", "pipe", "pipe/backbone", "pipe/chaos", "pipe/journal", "pipe/pack", "pipe/transport",
+	"cmd/sente-lite": {"cmd/sente-lite/bench", "bb", "pipe", "pipe/backbone", "pipe/chaos", "pipe/journal", "pipe/pack", "pipe/transport",
 		"plugins", "plugins/*", "plugins/proc", "plugins/std",
 		"bridge/web", "bridge/child", "bridge/nrepl", "bridge/lsp", "bridge/pod", "bridge/relay", "bridge/blob",
 		"bridge/nats"},
+	"cmd/sente-lite/bench": {"pipe", "pipe/pack", "pipe/transport", "bridge/web", "bridge/child"},
+
 	"cmd/check": {"bb", "bridge/web/client"},
 }
 

@@ -36,8 +36,8 @@ func newSidecar(c *cliContext, parent bool) *sidecar {
 	s.keys.Store(&c.Config.CipherKeys)
 	hc := pipe.HubConfig{
 		Version:   version,
-		Packers:   []pipe.Packer{pack.JSON, pack.Msgpack},
-		Layers:    []*pipe.Layer{pack.Gzip, pack.Zstd, pack.DeflateRaw, pack.AESGCM(func() [][]byte { return *s.keys.Load() })},
+		Packers:   wirePackers(),
+		Layers:    append(wireCompressors(), pack.AESGCM(func() [][]byte { return *s.keys.Load() })),
 		Log:       c.Logger,
 		Listening: s.listening,
 		Configure: s.configure,

@@ -133,7 +133,7 @@ func (d *Dressed) layers(b []byte, squeezed bool) ([]byte, error) {
 
 func (d *Dressed) seals() bool {
 	n := len(d.form.Layers)
-	return n > 0 && !d.form.Layers[n-1].Compresses
+	return n > 0 && (!d.form.Layers[n-1].Compresses || d.form.Layers[n-1].Is == nil)
 }
 
 // Read reads a message and returns its EDN. What is not of the form is an error.
