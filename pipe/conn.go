@@ -10,7 +10,7 @@ import (
 // brings it there.
 type Message struct {
 	Data []byte
-	Text bool // valid UTF-8 that may travel in a text frame
+	Text bool // valid UTF-8 that may travel in a text frame; a Conn that says so has checked it
 
 	plain bool // EDN from before anything else was agreed on: no layer goes around it
 }

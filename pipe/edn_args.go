@@ -19,11 +19,12 @@ type stretch struct{ from, to int }
 
 func (s stretch) of(b []byte) []byte { return b[s.from:s.to] }
 
-// split is Split that also fills in a.
-func split(b []byte, lim Limits, a *args) (Item, error) {
+// split is Split that also fills in a. Text that is known to be UTF-8 is not looked
+// through for that again.
+func split(b []byte, lim Limits, a *args, utf8 bool) (Item, error) {
 	var outer, inner vectorParts
 	a.body, a.text, a.n, a.event.n = nil, b, 0, 0
-	if v, ok := splitFast(b, lim.OrDefault(), &outer, &inner, a); ok {
+	if v, ok := splitFast(b, lim.OrDefault(), &outer, &inner, a, utf8); ok {
 		return shapeOf(v, &outer, &inner)
 	}
 	a.body = nil

@@ -13,6 +13,8 @@ type flusher struct {
 	received, sent uint64 // see Stats
 	reserve        int    // bytes taken from the hub and not used yet
 	took           bool   // something has been taken this turn
+
+	messages, bytes int // that have come in; see link.arrived
 }
 
 // turnReserve is what a turn takes from the hub's total at once, from its second event

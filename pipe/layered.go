@@ -138,7 +138,7 @@ func (s *Session) layeredMessage(on *layered, packer Packer, msg []byte) error {
 		}
 		defer s.hub.Give(held)
 	}
-	return s.packed(packer, data)
+	return s.packed(packer, data, false)
 }
 
 // reads is the packer of a message that comes in. A WebSocket's text message is never

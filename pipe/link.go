@@ -159,6 +159,7 @@ func (l *link) unreadable(err error) error {
 func (l *link) turn() (wait bool) {
 	l.s.noteReceived(l)
 	l.endSheet()
+	l.arrived()
 	l.forgetNear()
 	l.fl.flush()
 	l.stamped = false
@@ -196,6 +197,12 @@ const (
 
 // argsPool is for links that wait: most of them do.
 var argsPool = sync.Pool{New: func() any { return new(args) }}
+
+// arrived adds up what has come in.
+func (l *link) arrived() {
+	l.traffic.in.add(l.fl.messages, l.fl.bytes)
+	l.fl.messages, l.fl.bytes = 0, 0
+}
 
 // stamp notes that the peer is there, once a turn.
 func (l *link) stamp() {

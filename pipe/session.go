@@ -149,7 +149,8 @@ func (s *Session) message(m Message) error {
 	if l.early(len(m.Data)) {
 		return nil
 	}
-	l.traffic.in.add(1, len(m.Data))
+	l.fl.messages++
+	l.fl.bytes += len(m.Data)
 	form := s.speaks()
 	if on := l.layered; on != nil && on.form == form {
 		return s.layeredMessage(on, form.reads(m), m.Data)
@@ -161,11 +162,11 @@ func (s *Session) message(m Message) error {
 			return nil
 		}
 	}
-	return s.packed(packer, m.Data)
+	return s.packed(packer, m.Data, m.Text)
 }
 
-// packed takes in what is in no layer any more.
-func (s *Session) packed(packer Packer, data []byte) error {
+// packed takes in what is in no layer any more. utf8 says that it is known to be UTF-8.
+func (s *Session) packed(packer Packer, data []byte, utf8 bool) error {
 	f := &s.hub.settings.Load().Flow
 	raw := data
 	if packer != EDN && len(data) > 0 {
@@ -180,7 +181,7 @@ func (s *Session) packed(packer Packer, data []byte) error {
 		}
 		data = s.scratch
 	}
-	item, err := split(data, f.Limits(), s.l.args)
+	item, err := split(data, f.Limits(), s.l.args, utf8 && packer == EDN)
 	if err != nil {
 		s.spoilt(raw, item.Call, asError(err))
 		return nil

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"io"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -23,6 +24,7 @@ type echoLink struct {
 	window       int    // of them, at once
 	at           int    // in the frame that is torn
 	ready        func()
+	answered     chan struct{}
 	taken        int // bytes
 	out          *bytes.Buffer
 }
@@ -40,6 +42,7 @@ func (l *echoLink) read(in *inbuf) error {
 	}
 	if l.left == 0 {
 		if l.last == nil {
+			<-l.answered // somebody else may be writing
 			return io.EOF
 		}
 		in.got(copy(p, l.last))
@@ -65,6 +68,9 @@ func (l *echoLink) tryWrite(p []byte) (int, error) {
 		l.out.Write(p)
 	}
 	l.taken += len(p)
+	if bytes.Contains(p[max(0, len(p)-128):], []byte("[:chsk/reply ")) {
+		close(l.answered)
+	}
 	return len(p), nil
 }
 
@@ -85,10 +91,32 @@ func newEcho(n, size, window int, bundle bool, ready func()) (*echoLink, func() 
 		left:   n,
 		window: window,
 		ready:  ready,
+
+		answered: make(chan struct{}),
 	}
 	h := pipe.NewHub(pipe.HubConfig{}, pipe.Settings{})
 	c := newConn(l, &wsCodec{}, pipe.ConnInfo{Transport: "ws", Upgraded: &pipe.Hello{Bundle: bundle}}, Options{Budget: h})
 	return l, func() error { return h.Run(c) }
+}
+
+// Everything that was said comes back, and neither reading,
+// publishing nor writing it makes garbage beside the events' own bytes.
+func TestPublishEcho(t *testing.T) {
+	const events = 20000
+	for _, bundle := range []bool{true, false} {
+		var before, after runtime.MemStats
+		l, run := newEcho(events, 64, 100, bundle, func() { runtime.ReadMemStats(&before) })
+		l.out = bytes.NewBuffer(make([]byte, 0, 4<<20))
+		_ = run() // it always ends without a close frame
+		runtime.ReadMemStats(&after)
+		if n := float64(after.Mallocs-before.Mallocs) / events; n > 0.1 {
+			t.Errorf("%v allocations an event, expected one for a hundred", n)
+		}
+		want := `[:sente-lite/channel-msg {:channel-id "e7", :data {:p "` + strings.Repeat("x", 64) + `"}, :from "conn-`
+		if n := bytes.Count(l.out.Bytes(), []byte(want)); n != events {
+			t.Errorf("%d of %d events came back", n, events)
+		}
+	}
 }
 
 // BenchmarkPublishEcho is one event's way through the sidecar without the kernel's part:
