@@ -4,6 +4,7 @@
   {:no-doc true}
   (:require [clojure.edn :as edn]
             [clojure.string :as str]
+            [sente-lite.bytes :as bytes]
             [sente-lite.names :as names]
             #?@(:bb [] :clj [[sente-lite.printer :as printer]])))
 
@@ -55,7 +56,7 @@
 (declare fine?)
 
 (def ^:private readable?
-  (some-fn scalar? (some-fn map? vector? set?) (some-fn seq? #(and (tagged-literal? %) (fine? % (volatile! 10000))))))
+  (some-fn scalar? (some-fn map? vector? set?) (some-fn seq? bytes/is? #(and (tagged-literal? %) (fine? % (volatile! 10000) (volatile! false))))))
 
 ;; In a script a step of a loop of our own costs a thousand times what one of the
 ;; platform's costs. So a collection is checked by one call wherever all in it is
@@ -81,21 +82,34 @@
     true))
 
 (defn- fine?
-  "The whole of a value prints as EDN, and has at most `left` parts."
-  [x left]
+  "The whole of a value prints as EDN, and has at most `left` parts. `odd` is set
+  where it has parts that print as EDN only once they are tagged: bytes."
+  [x left odd]
   (let [plain @plain?]
     (cond
       (plain x) true
       (ident? x) (good-name? x)
       (map? x)  (and (not (record? x))
                      (>= (vswap! left - (count x)) 0)
-                     (or (every? plain (keys x)) (every? #(fine? % left) (keys x)))
-                     (or (every? plain (vals x)) (every? #(fine? % left) (vals x))))
+                     (or (every? plain (keys x)) (every? #(fine? % left odd) (keys x)))
+                     (or (every? plain (vals x)) (every? #(fine? % left odd) (vals x))))
       (or (vector? x) (set? x) (seq? x))
       (and (>= (vswap! left - (bounded-count (inc @left) x)) 0)
-           (or (every? plain x) (every? #(fine? % left) x)))
-      (tagged-literal? x) (and (fine? (:tag x) left) (fine? (:form x) left))
+           (or (every? plain x) (every? #(fine? % left odd) x)))
+      (tagged-literal? x) (and (fine? (:tag x) left odd) (fine? (:form x) left odd))
+      (bytes/is? x) (vreset! odd true)
       :else (scalar? x))))
+
+(defn- tagged
+  "A value with its bytes as tagged text."
+  [x]
+  (cond
+    (bytes/is? x) (bytes/tagged x)
+    (map? x)         (into (empty x) (map (fn [[k v]] [(tagged k) (tagged v)])) x)
+    (seq? x)         (map tagged x)
+    (or (vector? x) (set? x)) (into (empty x) (map tagged) x)
+    (tagged-literal? x) (tagged-literal (:tag x) (tagged (:form x)))
+    :else            x))
 
 (defn- reference?
   "Has it a value that deref gives?"
@@ -123,7 +137,7 @@
     (ident? x)   "send a string, or keywords without blanks; (json with :keywords makes such keys)"
     #?@(:cljs [(or (object? x) (array? x)) "(js->clj x :keywordize-keys true)"])
     (reference? x) "send what it holds: @it"
-    :else        "send strings, numbers, keywords, uuids, dates (java.util.Date) and collections of them"))
+    :else        "send strings, numbers, keywords, uuids, dates (java.util.Date), bytes and collections of them"))
 
 (defn- bad?
   "Does a value itself, whatever is in it, not print as EDN?"
@@ -172,10 +186,11 @@
 (defn- slowly-checked
   "By the platform's own loops and printer."
   [x]
-  (let [left (volatile! max-nodes)]
+  (let [left (volatile! max-nodes)
+        odd  (volatile! false)]
     (cond
-      (fine? x left) (printed x)
-      (neg? @left)   :too-many)))
+      (fine? x left odd) (printed (if @odd (tagged x) x))
+      (neg? @left)       :too-many)))
 
 (defn- checked
   "The text of a value, nil where it has none, :too-many where it has no end."
@@ -184,17 +199,27 @@
      :clj     (printer/text x max-nodes)
      :default (slowly-checked x)))
 
+(defn- too-deep []
+  (refuse "the value is nested too deeply" "a very deep value" "at most 512 levels" {:code :sente-lite/too-deep}))
+
 (defn text
   "The EDN text of a value, or an ex-info that says what in it is none:
   {:path [1 :f] :given \"a function\" :expected … :hint …}."
   [x]
   (let [text (try (checked x)
-                  (catch #?(:clj StackOverflowError :cljs js/RangeError) _
-                    (refuse "the value is nested too deeply" "a very deep value" "at most 512 levels" {:code :sente-lite/too-deep})))]
+                  (catch #?(:clj StackOverflowError :cljs js/RangeError) _ (too-deep)))]
     (cond
       (string? text) text
       text           (too-many)
       :else          (unprintable x))))
+
+(defn check
+  "Throws what text throws for a value that has none."
+  [x]
+  (let [left (volatile! max-nodes)]
+    (when-not (try (fine? x left (volatile! false))
+                   (catch #?(:clj StackOverflowError :cljs js/RangeError) _ (too-deep)))
+      (if (neg? @left) (too-many) (unprintable x)))))
 
 (defn byte-length
   "Of a text in UTF-8."
@@ -218,7 +243,7 @@
 (defn read-text
   "Reads one value. Unknown tags stay what they are (tagged-literal)."
   [s]
-  (edn/read-string {:default tagged-literal} s))
+  (edn/read-string {:default tagged-literal :readers {'sente-lite/bytes bytes/reader}} s))
 
 (defn bundle
   "One message of several items' texts."
