@@ -140,6 +140,18 @@
            :keep (let [nm (if (string? persist) persist tab)]
                    (when (and nm (not (false? persist))) (fn [] (keeper (str nm " " (first (str/split (:url t) #"\?"))))))))))
 
+(def form
+  "What puts forms around links, once the page has loaded it."
+  (atom nil))
+
+(defn- formed [opts]
+  (cond
+    @form                                                      (@form opts)
+    (or (:gzip opts) (not (contains? #{nil :edn [:edn]} (:packer opts))))
+    (throw (ex-info "sente-lite: connect!: :packer and :gzip are in a file of their own; put <script type=\"application/x-scittle\" src=\"/sente-lite-packers.cljs\"></script> behind that of /sente-lite.cljs"
+                    {:category :unsupported :code :sente-lite/no-packers :given (:packer opts) :expected "/sente-lite-packers.cljs"}))
+    :else opts))
+
 (defn- listen!
   "The world changed: try at once."
   [wake!]
@@ -154,6 +166,7 @@
    {:link    (fn [target on] (javascript/ws-link js/WebSocket target on))
     :target  target
     :wakes   listen!
+    :form    formed
     :start   (fn [& _]
                (throw (ex-info "sente-lite: start!: a page cannot start a sidecar; (connect!) connects to the one that served it"
                                {:category :unsupported :code :sente-lite/no-spawn :expected "a script in Babashka, nbb or Clojure"})))}))

@@ -448,6 +448,7 @@
    (let [given    (if (or (string? options) (keyword? options)) {:url options} options)
          opts     (options/check options/connecting given)
          platform (or (:platform opts) (host/platform))
+         opts     ((:form platform identity) opts)
          target   ((:target platform) opts)
          c        (make! platform target (life/connect-options opts target) (fn [f {:keys [id data]}] (f id data)))]
      (client/open! c)

@@ -80,7 +80,8 @@
                          :full?  (fn [] (or (not= 1 (.-readyState ws)) (> (.-bufferedAmount ws) most-buffered)))
                          :again  (fn [go] (when (< (.-readyState ws) 2) (js/setTimeout go 5)))})]
       (set! (.-onopen ws) (fn [_] ((:linked on)) ((:wake! w) false)))
-      (set! (.-onmessage ws) (fn [m] ((:text on) (.-data m))))
+      (set! (.-binaryType ws) "arraybuffer")
+      (set! (.-onmessage ws) (fn [m] (let [d (.-data m)] ((:text on) (if (string? d) d (js/Uint8Array. d))))))
       (set! (.-onerror ws) (fn [_]))
       (set! (.-onclose ws) (fn [e]
                              ((:stop! w))

@@ -44,6 +44,11 @@
    [:max-calls positive (:max-calls session/defaults)]
    [:call-timeout-ms positive (:call-timeout-ms session/defaults)]
    [:bundle-size positive]
+   [:packer [#(or (keyword? %) (and (vector? %) (seq %) (every? keyword? %))) "expected :edn, :msgpack or a chain like [:msgpack :gzip :aes-gcm]"]]
+   [:gzip]
+   [:key]
+   [:packers a-map]
+   [:layers a-map]
    [:platform a-map]])
 
 (def aliases
@@ -56,6 +61,7 @@
    :ws-kalive-ms          [:kalive-ms]
    :ws-ping-timeout-ms    [:ping-timeout-ms]
    :timeout-ms            [:call-timeout-ms]
+   :wire-format         [:packer]
    :send-queue            [:max-queue :max-depth]
    :max-depth             [:max-queue]
    :event-buffer-size     [:bundle-size]
@@ -64,13 +70,11 @@
 (def elsewhere
   "Options that have no meaning here, and what to do instead."
   {:ajax-opts           "there is no Ajax link in this library"
-   :headers             "a token is :token; browsers cannot set headers"
-   :wire-format         "the wire is EDN"})
+   :headers             "a token is :token; browsers cannot set headers"})
 
 (def harmless
   "Options whose usual values say what is so anyway."
-  {:packer         #{:edn nil}
-   :type           #{:auto :ws nil}
+  {:type           #{:auto :ws nil}
    :protocol       #{:ws nil}
    :wrap-recv-evs? #{false nil}
    :auto-connect?  #{true nil}})
