@@ -117,7 +117,7 @@
                      (let [n (+ n (.-length (.-value r)))]
                        (.push parts (.-value r))
                        (if (> n limit)
-                         (do (quiet (.cancel reader)) (throw (bomb limit)))
+                         (do (quiet (.cancel reader)) (js/Promise.reject (bomb limit)))
                          (more n)))))))
         0))))
 
@@ -136,11 +136,11 @@
          (reduce (fn [at part] (.set all part at) (+ at (.-length part))) 0 parts)
          all))))
 
-(defn- checked
-  "The content, where it has the length that is said: of several members only the
-  last one's is."
-  [content b]
-  (if (= (said-length b) (bytes/size content)) content (throw (not-gzip))))
+#?(:cljs
+   (defn- right?
+     "Has the content the length that is said? Of several members it is the last one's."
+     [content b]
+     (= (said-length b) (bytes/size content))))
 
 (defn unavailable
   "Why there is no gzip here, nil where there is."
@@ -178,8 +178,8 @@
     (when (> (said-length b) limit) (throw (bomb limit)))
     #?(:org.babashka/nbb (try
                            (let [r (zlib/gunzipSync b #js {:maxOutputLength limit :info true})]
-                             (if (= (.-length b) (.-bytesWritten (.-engine r)))
-                               (checked (.-buffer r) b)
+                             (if (and (= (.-length b) (.-bytesWritten (.-engine r))) (right? (.-buffer r) b))
+                               (.-buffer r)
                                (throw (not-gzip))))
                            (catch :default e
                              (throw (cond
@@ -190,15 +190,15 @@
        :cljs (do (need!)
                  (if (.-DecompressionStream js/globalThis)
                    (-> (through (js/DecompressionStream. "gzip") b limit)
-                       (.then (fn [content] (checked content b)))
-                       (.catch (fn [e] (throw (if (ex-data e) e (not-gzip))))))
-                   (try (checked (pako-inflated b limit) b)
+                       (.then (fn [content] (if (right? content b) content (js/Promise.reject (not-gzip)))))
+                       (.catch (fn [e] (js/Promise.reject (if (ex-data e) e (not-gzip))))))
+                   (try (let [content (pako-inflated b limit)] (if (right? content b) content (throw (not-gzip))))
                         (catch :default e (throw (if (ex-data e) e (not-gzip))))))))))
 
 (defn- given
   "What f gives: in JavaScript always a promise."
   [f]
-  #?(:clj (f) :cljs (js/Promise. (fn [resolve] (resolve (f))))))
+  #?(:clj (f) :cljs (try (js/Promise.resolve (f)) (catch :default e (js/Promise.reject e)))))
 
 (defn gzip
   "Bytes, compressed: a byte array, in JavaScript a promise of a Uint8Array. Where a
