@@ -17,10 +17,10 @@ func Scittle(version string) ([]byte, error) {
 	return bundle(files, "src", "sente-lite.core", version)
 }
 
-// ScittlePackers returns what a page loads behind that, for the options :packer and
-// :gzip: most pages need neither.
-func ScittlePackers(version string) ([]byte, error) {
-	return extend(files, "src", "sente-lite.core", "sente-lite.page-packers", version)
+// ScittleMore returns what a page loads behind that for what few pages need: the
+// options :packer and :gzip, and make-buffered-sender.
+func ScittleMore(version string) ([]byte, error) {
+	return extend(files, "src", "sente-lite.core", "sente-lite.page-more", version)
 }
 
 // copyright is LICENSE's line, which copies are to keep.

@@ -33,7 +33,6 @@
             [sente-lite.handlers :as handlers]
             [sente-lite.inbox :as inbox]
             [sente-lite.intake :as intake]
-            [sente-lite.queue :as queue]
             [sente-lite.recovery :as recovery]
             [sente-lite.session :as session]
             [sente-lite.wire :as wire]))
@@ -105,7 +104,7 @@
 
 (defn- now [c] ((:now (:platform c))))
 
-(declare serve-waiters! settle-flushes! perform-one!)
+(declare serve-waiters! settle-flushes!)
 
 (defn- take-messages [c turn]
   (let [fx #?(:clj  (locking (:lock c) (when (= turn (:turn @(:state c))) (step! c [:flush (now c)])))
@@ -259,11 +258,12 @@
   (let [p    (:platform c)
         auth (authorize! c)
         gone (atom false)
-        value      (fn [v size]
-                     (input-of-turn! c turn [:value v ((:now p)) size])
-                     (when (seq @(:flushes c)) (settle-flushes! c)))
+        value (fn [v size]
+                (input-of-turn! c turn [:value v ((:now p)) size])
+                (when (seq @(:flushes c)) (settle-flushes! c)))
         unreadable (fn [why bundle?] (input-of-turn! c turn [:unreadable why bundle? ((:now p))]))
-        on {:linked  (fn [] (input-of-turn! c turn [:linked ((:now p))]))
+        on {:value value :unreadable unreadable
+            :linked  (fn [] (input-of-turn! c turn [:linked ((:now p))]))
             :text    (fn [text]
                        (let [v (try (wire/read-text text)
                                     (catch #?(:clj Exception :cljs :default) e
@@ -280,11 +280,7 @@
             :take    (fn [] (take-messages c turn))
             :written (fn [] (settle-flushes! c))}
         on (if-let [around (:around (:form (:options c)))]
-             (around c {:stream? (:hello? (:target c)) :value value :unreadable unreadable
-                        :limit   (fn [] (queue/most-bytes @(:state c)))
-                        :wake!   (fn [] (when-let [l @(:link c)] ((:wake! l) true)))
-                        :drop!   (fn [why] (when (= turn (:turn @(:state c))) (perform-one! c [:disconnect 1006 why])))}
-                     on)
+             (around c on)
              on)]
     (reset! (:link-turn c) turn)
     (if (:error auth)

@@ -17,6 +17,7 @@
             [sente-lite.inbox :as inbox]
             [sente-lite.intake :as intake]
             [sente-lite.msgpack :as msgpack]
+            [sente-lite.queue :as queue]
             [sente-lite.wire :as wire]))
 
 (defn- promise? [v]
@@ -88,7 +89,13 @@
   "The names of a form, gzip behind the packer where that is asked for, without it
   where there is none here."
   [{:keys [packer gzip]}]
-  (let [[p & ls] (if (keyword? packer) [packer] (or packer [:edn]))
+  (let [[p & ls] (cond
+                   (nil? packer)     [:edn]
+                   (keyword? packer) [packer]
+                   (and (vector? packer) (seq packer) (every? keyword? packer)) packer
+                   :else (throw (ex-info (str "sente-lite: option :packer: found " (pr-str packer) "; expected :edn, :msgpack or a chain like [:msgpack :gzip :aes-gcm]")
+                                         {:category :incorrect :code :sente-lite/bad-option :option :packer :given packer
+                                          :expected ":edn, :msgpack or a chain like [:msgpack :gzip :aes-gcm]"})))
         ls       (if (and gzip (not-any? #{:gzip} ls)) (cons :gzip ls) ls)]
     (into [p] (if (gzip/unavailable) (remove #{:gzip} ls) ls))))
 
@@ -217,10 +224,17 @@
           (recur (rest left) (conj out m)))))))
 
 (defn- around
-  "The functions of a link with a form. `link` has :stream? where hello and ready
-  are plain, :limit, :wake!, :drop!, :value and :unreadable."
-  [c {:keys [layers] :as form} {:keys [stream? limit wake! drop! value unreadable]} on]
-  (let [coders  (mapv (fn [l] ((:new l))) layers)
+  "What a link calls (see sente-lite.client), with a form in between. On a stream
+  hello and ready are plain."
+  [c {:keys [layers] :as form} {:keys [value unreadable] :as on}]
+  (let [stream? (:hello? (:target c))
+        limit   (fn [] (queue/most-bytes @(:state c)))
+        wake!   (fn [] (when-let [l @(:link c)] ((:wake! l) true)))
+        drop!   (fn [why]
+                  (let [l @(:link c)]
+                    ((:lost on) {:code 1006 :reason why})
+                    (when l ((:close! l) 4000 why))))
+        coders  (mapv (fn [l] ((:new l))) layers)
         encode  (encoder c form coders)
         decode  (decoder form coders limit)
         in-turn! (in-order)
@@ -285,6 +299,6 @@
     (if (= [:edn] chain)
       opts
       (-> opts
-          (assoc :form {:around (fn [c link on] (around c {:packer packer :layers layers} link on))
+          (assoc :form {:around (fn [c on] (around c {:packer packer :layers layers} on))
                         :hello  (if gzip? {:packer p :gzip true} {:packer (if ls chain p)})})
           (update :params merge (if gzip? {:packer (name p) :gzip 1} {:packer (str/join "," names)}))))))

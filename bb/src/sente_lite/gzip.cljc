@@ -142,7 +142,7 @@
      [content b]
      (= (said-length b) (bytes/size content))))
 
-(defn unavailable
+(defn ^:no-doc unavailable
   "Why there is no gzip here, nil where there is."
   []
   #?(:org.babashka/nbb nil
@@ -155,9 +155,8 @@
     (throw (ex-info (str "sente-lite: gzip: " why)
                     {:category :unsupported :code :sente-lite/no-gzip :expected "CompressionStream, or pako" :hint "load pako"}))))
 
-(defn squeezed
+(defn ^:no-doc squeezed
   "The bytes in gzip: at once, or a promise of them, as the platform has it."
-  {:no-doc true}
   [b]
   #?(:org.babashka/nbb (zlib/gzipSync b)
      :clj  (let [to (ByteArrayOutputStream. 256)]
@@ -168,10 +167,9 @@
                  (through (js/CompressionStream. "gzip") b js/Infinity)
                  (js/pako.gzip b)))))
 
-(defn expanded
+(defn ^:no-doc expanded
   "What is in gzip, `limit` bytes at the most: at once, or a promise of it, as the
   platform has it."
-  {:no-doc true}
   [b limit]
   (when-not (gzip? b) (throw (not-gzip)))
   (let [limit (bound (bytes/size b) limit)]

@@ -142,7 +142,7 @@
               (or (integer? x) (decimal? x) (ratio? x)) (put-text-ext! out 17 (wire/text x))])
     :else               (throw no-form)))
 
-(defn unchecked
+(defn ^:no-doc unchecked
   "The bytes of a value of which wire/text has found that it is one of ours."
   [x]
   (let [out (mb/out)]

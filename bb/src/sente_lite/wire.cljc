@@ -4,6 +4,7 @@
   {:no-doc true}
   (:require [clojure.edn :as edn]
             [clojure.string :as str]
+            [clojure.walk :as walk]
             [sente-lite.bytes :as bytes]
             [sente-lite.names :as names]
             #?@(:bb [] :clj [[sente-lite.printer :as printer]])))
@@ -56,7 +57,7 @@
 (declare fine?)
 
 (def ^:private readable?
-  (some-fn scalar? (some-fn map? vector? set?) (some-fn seq? bytes/is? #(and (tagged-literal? %) (fine? % (volatile! 10000) (volatile! false))))))
+  (some-fn scalar? (some-fn map? vector? set?) (some-fn seq? bytes/is? #(and (tagged-literal? %) (fine? % (volatile! 10000))))))
 
 ;; In a script a step of a loop of our own costs a thousand times what one of the
 ;; platform's costs. So a collection is checked by one call wherever all in it is
@@ -82,34 +83,31 @@
     true))
 
 (defn- fine?
-  "The whole of a value prints as EDN, and has at most `left` parts. `odd` is set
-  where it has parts that print as EDN only once they are tagged: bytes."
-  [x left odd]
+  "The whole of a value prints as EDN, and has at most `left` parts."
+  [x left]
   (let [plain @plain?]
     (cond
       (plain x) true
       (ident? x) (good-name? x)
       (map? x)  (and (not (record? x))
                      (>= (vswap! left - (count x)) 0)
-                     (or (every? plain (keys x)) (every? #(fine? % left odd) (keys x)))
-                     (or (every? plain (vals x)) (every? #(fine? % left odd) (vals x))))
+                     (or (every? plain (keys x)) (every? #(fine? % left) (keys x)))
+                     (or (every? plain (vals x)) (every? #(fine? % left) (vals x))))
       (or (vector? x) (set? x) (seq? x))
       (and (>= (vswap! left - (bounded-count (inc @left) x)) 0)
-           (or (every? plain x) (every? #(fine? % left odd) x)))
-      (tagged-literal? x) (and (fine? (:tag x) left odd) (fine? (:form x) left odd))
-      (bytes/is? x) (vreset! odd true)
+           (or (every? plain x) (every? #(fine? % left) x)))
+      (tagged-literal? x) (and (fine? (:tag x) left) (fine? (:form x) left))
+      (bytes/is? x) true
       :else (scalar? x))))
 
 (defn- tagged
   "A value with its bytes as tagged text."
   [x]
-  (cond
-    (bytes/is? x) (bytes/tagged x)
-    (map? x)         (into (empty x) (map (fn [[k v]] [(tagged k) (tagged v)])) x)
-    (seq? x)         (map tagged x)
-    (or (vector? x) (set? x)) (into (empty x) (map tagged) x)
-    (tagged-literal? x) (tagged-literal (:tag x) (tagged (:form x)))
-    :else            x))
+  (walk/prewalk #(cond
+                   (bytes/is? %)       (bytes/tagged %)
+                   (tagged-literal? %) (tagged-literal (:tag %) (tagged (:form %)))
+                   :else               %)
+                x))
 
 (defn- reference?
   "Has it a value that deref gives?"
@@ -186,11 +184,12 @@
 (defn- slowly-checked
   "By the platform's own loops and printer."
   [x]
-  (let [left (volatile! max-nodes)
-        odd  (volatile! false)]
+  (let [left (volatile! max-nodes)]
     (cond
-      (fine? x left odd) (printed (if @odd (tagged x) x))
-      (neg? @left)       :too-many)))
+      (fine? x left) (let [text (printed x)]
+                       ;; Of what has been checked, nothing but bytes prints so; a text may have it, too.
+                       (if (str/includes? text "#object[") (printed (tagged x)) text))
+      (neg? @left)   :too-many)))
 
 (defn- checked
   "The text of a value, nil where it has none, :too-many where it has no end."
@@ -217,15 +216,14 @@
   "Throws what text throws for a value that has none."
   [x]
   (let [left (volatile! max-nodes)]
-    (when-not (try (fine? x left (volatile! false))
+    (when-not (try (fine? x left)
                    (catch #?(:clj StackOverflowError :cljs js/RangeError) _ (too-deep)))
       (if (neg? @left) (too-many) (unprintable x)))))
 
 (defn byte-length
   "Of a text in UTF-8."
-  [^String s]
-  #?(:clj  (alength (.getBytes s "UTF-8"))
-     :cljs (.-length (.encode (js/TextEncoder.) s))))
+  [s]
+  (bytes/size (bytes/utf8 s)))
 
 (defn event-text
   "The text of an event, checked. `what` names the caller in errors."
