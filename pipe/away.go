@@ -219,7 +219,7 @@ func (o *outbox) ackOverdue() {
 		return
 	}
 	o.ackBy, o.late = time.Time{}, true
-	o.write()
+	o.write(nil)
 }
 
 // acknowledged handles [:sente-lite/ack n].

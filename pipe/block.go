@@ -32,7 +32,7 @@ func (o *outbox) block(m *queued, p *packet, w *held) bool {
 		if i := slices.Index(o.blocked, b); i >= 0 {
 			o.refuseBlocked(i)
 			o.admit() // there may be room for those behind it
-			o.write()
+			o.write(nil)
 		}
 	}
 	o.hub.clock.set(&b.alarm, f.BlockFor)

@@ -17,6 +17,9 @@ type clock struct {
 	turn   uint64    // of the timer: one that was stopped too late has an older turn
 	closed bool
 	rings  sync.WaitGroup
+
+	ringing bool   // what is set meanwhile is seen to by the goroutine that rings
+	scratch *draft // of that goroutine, for all the peers whose windows end together
 }
 
 // An alarm calls its function once, at about its time, in a goroutine of the
@@ -72,6 +75,9 @@ func (c *clock) close() {
 
 // arm sets the timer to the first alarm. The lock is held.
 func (c *clock) arm() {
+	if c.ringing {
+		return
+	}
 	if len(c.due) > 0 && !c.armed.IsZero() && !c.due[0].at.Before(c.armed) {
 		return // it rings early enough
 	}
@@ -98,13 +104,28 @@ func (c *clock) run(turn uint64) {
 		return
 	}
 	c.armed = time.Time{}
+	c.ringing = true
 	for len(c.due) > 0 && !c.due[0].at.After(time.Now()) {
 		a := heap.Pop(&c.due).(*alarm)
 		c.mu.Unlock()
 		a.ring()
 		c.mu.Lock()
 	}
+	c.ringing = false
+	if c.scratch != nil {
+		c.scratch.release()
+		c.scratch = nil
+	}
 	c.arm()
+}
+
+// draft is for the functions of alarms, while they run.
+func (c *clock) draft() *draft {
+	if c.scratch == nil {
+		c.scratch = newDraft()
+		c.scratch.many = true
+	}
+	return c.scratch
 }
 
 // alarms is a heap by time.

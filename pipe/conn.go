@@ -10,6 +10,8 @@ import (
 type Message struct {
 	Data []byte
 	Text bool // valid UTF-8 that may travel in a text frame
+
+	plain bool // EDN from before anything else was agreed on: no layer goes around it
 }
 
 // A Conn carries whole messages in both directions, whatever is below it.
@@ -46,8 +48,9 @@ type Conn interface {
 	Limit(Limits)
 
 	// Speak sets the form of what the Conn itself says: its last message, where
-	// the transport has one. It is EDN until then.
-	Speak(Packer)
+	// the transport has one. It is EDN until then. in returns that form of EDN text,
+	// or nil where it has none, and is called by any goroutine, once at the most.
+	Speak(in func(edn []byte) []byte)
 
 	// Close says why, as far as the transport can, without waiting for a side
 	// that does not listen, and ends both directions.

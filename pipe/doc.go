@@ -27,7 +27,15 @@
 // form and back at the edge, token by token, rather than giving the hub several
 // forms to split and join: every value of the contract has exactly one meaning
 // in EDN, so there is one path for an event. A packed message is made at most
-// once per form, whatever the number of its receivers.
+// once per packer, whatever the number of its receivers.
+//
+// What goes around packed bytes is a [Layer], and a [Form] is a packer with its layers.
+// Layers come after the queue: it holds packed events, and a writer makes bundles of
+// them, compresses and seals those, without the peer's lock. How many events fill a
+// frame is guessed from what the peer's events have shrunk to so far, by their names;
+// only a wrong guess costs a second compression. A writer that has many peers to write
+// to in its turn, as after a publication or when their windows end together, remembers
+// the latest bundles: who gets the same items in the same form gets the same bytes.
 //
 // A Message that was read is lent until the next Read, not given: what leaves is
 // rendered into bytes of its own anyway, since a wrapper is written around it,
@@ -61,7 +69,7 @@
 // The files: conn, packer, hello, errors, settings and auth have the vocabulary;
 // hub, names and life the whole; link and session, greet, welcome, present, item by item
 // what one peer may do (channel, route, owner, calls, tail, queues); packet, queue, outbox,
-// writer, full, credit, watermark, pressure and heartbeat the way out; away, resume, store
+// writer, compose, draft, form, layered, ratio, traffic, full, credit, watermark, pressure and heartbeat the way out; away, resume, store
 // and keep the way back; ledger the books; scan and edn the text.
 package pipe
 

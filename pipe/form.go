@@ -84,7 +84,7 @@ func (h *Hub) Form(chain string) (*Form, *Error) {
 	first, rest, more := strings.Cut(chain, ",")
 	f := &Form{Packer: h.packer(first), name: chain}
 	if f.Packer == nil {
-		return nil, h.unknownForm("no packer :" + first)
+		return nil, h.unknownForm("no packer :" + short([]byte(first)))
 	}
 	for more {
 		var name string
@@ -94,7 +94,7 @@ func (h *Hub) Form(chain string) (*Form, *Error) {
 		case l == nil && h.packer(name) != nil:
 			return nil, h.unknownForm("a chain has one packer, its first part, and :" + name + " is another")
 		case l == nil:
-			return nil, h.unknownForm("nothing called :" + name + " goes around a packer")
+			return nil, h.unknownForm("nothing called :" + short([]byte(name)) + " goes around a packer")
 		case slices.Contains(f.Layers, l):
 			return nil, h.unknownForm(":" + name + " is in the chain twice")
 		case l.Compresses && len(f.Layers) > 0:
@@ -126,7 +126,7 @@ func (h *Hub) unknownForm(problem string) *Error {
 }
 
 func (h *Hub) packer(name string) Packer {
-	if name == "" || name == EDN.Name() {
+	if name == EDN.Name() {
 		return EDN
 	}
 	for _, p := range h.cfg.Packers {
@@ -162,6 +162,18 @@ func (f *Form) Overhead() (n int) {
 		}
 	}
 	return n
+}
+
+// append appends the form as a hello has it: :edn, or [:msgpack :gzip].
+func (f *Form) append(b []byte) []byte {
+	if len(f.Layers) == 0 {
+		return append(append(b, ':'), f.name...)
+	}
+	b = append(append(b, "[:"...), f.Packer.Name()...)
+	for _, l := range f.Layers {
+		b = append(append(b, " :"...), l.Name...)
+	}
+	return append(b, ']')
 }
 
 // Text reports whether messages of the form are valid UTF-8.

@@ -139,7 +139,7 @@ func (o *outbox) refill() {
 		return
 	}
 	f := &o.hub.settings.Load().Flow
-	packer := o.speaks()
+	form := o.speaks()
 	for o.spilled > 0 && o.q.events < (f.MaxBufferSize+1)/2 && o.q.bytes < f.MaxBufferBytes/2 {
 		items, err := o.spill.Next(min(256, (f.MaxBufferSize+1)/2), 1<<20)
 		if err != nil {
@@ -157,7 +157,7 @@ func (o *outbox) refill() {
 		}
 		for _, it := range items {
 			m := restored(it)
-			msg, err := (&packet{edn: it.EDN}).in(packer)
+			msg, err := (&packet{edn: it.EDN}).in(form)
 			if err != nil {
 				o.undelivered++
 				o.hub.ledger.note(o.uid, it.Name, whyUnfit)

@@ -24,11 +24,14 @@ func (s *Session) begin() error {
 		return s.greet(*s.info.Upgraded)
 	}
 	if up := s.info.Upgraded; up != nil { // its hello comes packed already
-		packer, bad := s.pick(up.Packer)
+		form, bad := s.pick(*up)
+		if bad == nil {
+			bad = l.open(form)
+		}
 		if bad != nil {
 			return bad
 		}
-		s.speak(packer)
+		s.speak(form)
 	}
 	if l.info.Stranger = l.info.Stranger || s.mute(); l.info.Stranger {
 		lim.Bytes = min(lim.Bytes, strangerBytes)
@@ -144,31 +147,21 @@ func (s *Session) agree(h Hello) (claim *Claim, bad *Error) {
 	if h.Handler != nil && *h.Handler && s.claimed(claim) != RoleOwner {
 		return claim, &Error{Category: Forbidden, Code: "handler", Msg: "only an owner may be the handler: the parent, a Unix-socket peer of the same user, or a token with :role :owner", Hint: "leave :handler out"}
 	}
-	if h.Gzip {
-		return claim, &Error{Category: Unsupported, Code: "gzip", Msg: ":gzip is not supported by this version", Hint: "leave :gzip out"}
+	if up := s.info.Upgraded; up != nil && (h.Packer != "" || h.Gzip) && h.Chain() != up.Chain() {
+		return claim, &Error{Category: Unsupported, Code: "packer", Msg: "a WebSocket's packer is chosen by its URL, packer=" + short([]byte(h.Chain())), Hint: "leave :packer and :gzip out"}
 	}
-	if up := s.info.Upgraded; up != nil && h.Packer != "" && s.hub.packer(h.Packer) != s.hub.packer(up.Packer) {
-		return claim, &Error{Category: Unsupported, Code: "packer", Msg: "a WebSocket's packer is chosen by its URL, packer=" + h.Packer, Hint: "leave :packer out"}
-	}
-	_, bad = s.pick(h.Packer)
+	_, bad = s.pick(h)
 	return claim, bad
 }
 
-// pick returns a packer by its name.
-func (s *Session) pick(name string) (Packer, *Error) {
-	p := s.hub.packer(name)
-	switch {
-	case p == nil:
-		known := ":edn"
-		for _, p := range s.hub.cfg.Packers {
-			known += " :" + p.Name()
-		}
-		return nil, &Error{Category: Unsupported, Code: "packer", Msg: "no packer :" + name + "; known are " + known}
-	case p != EDN && s.l.conn.Info().TextOnly:
-		return nil, &Error{Category: Unsupported, Code: "packer", Msg: "text carries :edn only, not :" + name,
+// pick returns the form that a hello asks for.
+func (s *Session) pick(h Hello) (*Form, *Error) {
+	f, bad := s.hub.Form(h.Chain())
+	if bad == nil && f != plainForm && s.l.conn.Info().TextOnly {
+		bad = &Error{Category: Unsupported, Code: "packer", Msg: "text carries :edn only, not :" + short([]byte(f.Name())),
 			Hint: "use frames: a length of 4 bytes, then the packed value"}
 	}
-	return p, nil
+	return f, bad
 }
 
 // claimed is the role that this peer has a right to with a claim.
@@ -186,12 +179,15 @@ func (s *Session) claimed(c *Claim) Role {
 // handshake, and a place in the hub.
 func (s *Session) greet(hello Hello) error {
 	h := s.hub
-	packer, bad := s.pick(hello.Packer)
-	if s.info.Present {
-		return s.answerFirst(hello, packer)
-	}
+	form, bad := s.pick(hello)
 	if bad == nil && s.info.Parent && h.cfg.Start != nil {
 		bad = h.cfg.Start(hello)
+	}
+	if bad == nil {
+		bad = s.l.open(form)
+	}
+	if s.info.Present && bad == nil {
+		return s.answerFirst(hello, form)
 	}
 	if bad != nil {
 		s.refuse(nil, bad)
@@ -209,7 +205,7 @@ func (s *Session) greet(hello Hello) error {
 	var out outcome
 	if hello.Session != "" && hello.Recover && s.mayRecover() {
 		if out = s.l.resume(hello, s.credential()); out.s != nil {
-			return s.resumed(out.s, hello, packer)
+			return s.resumed(out.s, hello, form)
 		}
 		if out.stale {
 			s.shut(Reason{CloseReplaced, "a later link has resumed this session"})
@@ -251,7 +247,7 @@ func (s *Session) greet(hello Hello) error {
 
 	greeting := s.greeting(l, hello, out)
 	if l.info.Upgraded != nil {
-		s.speak(packer)
+		s.speak(form)
 	}
 	s.greeted = true
 	s.noteBegin()
@@ -265,8 +261,8 @@ func (s *Session) greet(hello Hello) error {
 	if _, _, err := s.put(greeting, s.fl()); err != nil {
 		return err
 	}
-	s.speak(packer) // from the message after
-	l.conn.Speak(packer)
+	s.speak(form) // from the message after
+	l.says(form)
 	if hd := h.register(s); hd != nil {
 		s.tell(hd, s.fl())
 		if out.reason != "" {

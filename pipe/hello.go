@@ -9,7 +9,7 @@ import (
 // Hello is what a peer asks for: a stream's first value, or the query of a
 // WebSocket's upgrade (contract section 2). Every field may be left out.
 type Hello struct {
-	Packer   string // "edn" where empty
+	Packer   string // a chain, see Hub.Form; "edn" where empty
 	Gzip     bool
 	Bundle   bool
 	Credit   int // 0: none
@@ -47,8 +47,8 @@ func parseHello(body []byte) (Hello, *Error) {
 		var want string
 		switch string(k) {
 		case ":packer":
-			if h.Packer, ok = keyword(v); !ok {
-				want = "a keyword like :edn"
+			if h.Packer, ok = chain(v); !ok {
+				want = "a keyword like :edn, or a vector like [:msgpack :gzip]"
 			}
 		case ":gzip":
 			want = boolean(v, &h.Gzip)
@@ -122,6 +122,25 @@ func boolean(v []byte, to *bool) (want string) {
 		return "true or false"
 	}
 	return ""
+}
+
+// chain returns a packer, or a vector of one and its layers, as names with commas.
+func chain(v []byte) (string, bool) {
+	if Kind(v) != KindVector {
+		return keyword(v)
+	}
+	var names []string
+	for c := Elements(v); ; {
+		e, more := c.Next()
+		if !more {
+			return strings.Join(names, ","), len(names) > 0
+		}
+		name, ok := keyword(e)
+		if !ok || len(names) > MaxLayers {
+			return "", false
+		}
+		names = append(names, name)
+	}
 }
 
 // keyword returns the name of a keyword.

@@ -85,7 +85,8 @@ type Stats struct {
 	LateReplies  atomic.Uint64 // replies to calls that had ended
 	PeerErrors   atomic.Uint64 // :sente-lite/error that came in
 	Opened       atomic.Uint64
-	Encodings    atomic.Uint64 // messages rendered, whatever the number of their receivers
+	Encodings    atomic.Uint64 // messages packed into other forms than EDN, whatever the number of their receivers
+	Compressions atomic.Uint64 // bundles and large messages compressed, likewise
 }
 
 // NewHub makes a Hub with no peers.

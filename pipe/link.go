@@ -19,6 +19,9 @@ type link struct {
 	broken  bool    // nothing can be written any more
 	flight  written // what is being written
 
+	layered *layered // nil without layers; set before its form is spoken
+	traffic traffic
+
 	hub  *Hub
 	info ConnInfo
 	s    *Session // of the reading goroutine: a new one, until its hello has named another

@@ -41,7 +41,7 @@ func (s Status) worse(than Status) bool {
 // costs little more than the memory that it has to fetch.
 type outbox struct {
 	hub     *Hub
-	packer  atomic.Pointer[Packer] // see speak
+	form    atomic.Pointer[Form]   // of what is put from now on; see speak
 	closing atomic.Pointer[Reason] // closes once everything is written
 
 	mu      sync.Mutex
@@ -58,7 +58,8 @@ type outbox struct {
 	accepted, delivered, undelivered uint64
 
 	q            queue
-	spilled      int // items in spill
+	ratios       *ratios // nil where nothing is compressed
+	spilled      int     // items in spill
 	blocked      []*blocked
 	blockedBytes int
 	window       window
@@ -87,16 +88,10 @@ type outbox struct {
 // lingerTime is how long a peer that is closed has to take what is queued.
 const lingerTime = time.Second
 
-// speak sets the packer of what is put from now on.
-func (o *outbox) speak(p Packer) {
-	if p == EDN {
-		o.packer.Store(&EDN)
-	} else {
-		o.packer.Store(&p)
-	}
-}
+// speak sets the form of what is put from now on.
+func (o *outbox) speak(f *Form) { o.form.Store(f) }
 
-func (o *outbox) speaks() Packer { return *o.packer.Load() }
+func (o *outbox) speaks() *Form { return o.form.Load() }
 
 // put queues a packet. The peer's place in fl sees to its writing. A form that
 // was agreed on while it was packed is the one that counts.
@@ -105,13 +100,13 @@ func (o *outbox) put(p *packet, fl *flusher) (Status, int, error) { return o.put
 // putHeld is put for a send whose reply may wait for room: see FullBlock.
 func (o *outbox) putHeld(p *packet, w *held, fl *flusher) (Status, int, error) {
 	for {
-		packer := o.packer.Load()
-		msg, err := p.in(*packer)
+		form := o.form.Load()
+		msg, err := p.in(form)
 		if err != nil {
 			return "", 0, err
 		}
 		o.mu.Lock()
-		if o.packer.Load() != packer {
+		if o.form.Load() != form {
 			o.mu.Unlock()
 			continue
 		}
@@ -145,7 +140,7 @@ func (o *outbox) queue(m *queued, p *packet, w *held, fl *flusher) (Status, erro
 		return o.keepAway(m, p)
 	}
 	frame := &o.hub.settings.Load().Flow
-	next := o.bundles() && o.q.bytes > 0 && o.q.bytes+len(m.Data) > frame.MaxFrameSize
+	next := o.bundles() && o.q.bytes > 0 && o.q.bytes+len(m.Data) > o.frameful(frame)
 	if o.spilled > 0 {
 		if err := o.spillOver(m, p); err == nil {
 			return StatusOK, nil
@@ -158,7 +153,7 @@ func (o *outbox) queue(m *queued, p *packet, w *held, fl *flusher) (Status, erro
 		// The link may well be idle: what is queued waits for the end of the
 		// sender's turn only.
 		l := o.l
-		o.write()
+		o.write(nil)
 		switch {
 		case o.ended || o.leaving(): // meanwhile
 			return "", errGone
@@ -196,8 +191,9 @@ func (o *outbox) queue(m *queued, p *packet, w *held, fl *flusher) (Status, erro
 	o.watch()
 	if !o.l.writing {
 		if o.enough() {
-			o.write()
-		} else {
+			o.writeFull(nil)
+		}
+		if l := o.l; l != nil && !l.writing && o.q.unwritten() > 0 {
 			o.mark(fl)
 		}
 	}
@@ -221,7 +217,7 @@ func (o *outbox) ahead(m *queued, fl *flusher) (Status, error) {
 	o.window.urgent = true
 	if !o.l.writing {
 		if fl == nil {
-			o.write()
+			o.write(nil)
 		} else {
 			o.mark(fl)
 		}
@@ -314,7 +310,8 @@ func (o *outbox) whenFlushed(acked bool, done func(written bool)) {
 		return
 	}
 	o.waiters = append(o.waiters, w)
-	o.write()
+	o.window.urgent = true
+	o.write(nil)
 	o.mu.Unlock()
 }
 
@@ -375,7 +372,7 @@ func (o *outbox) shutWithin(r Reason, wait time.Duration) {
 	}
 	o.window.urgent = true
 	if !o.l.writing {
-		o.write()
+		o.write(nil)
 	}
 }
 
@@ -480,14 +477,20 @@ func (f *flusher) now() int64 {
 
 func (f *flusher) flush() {
 	f.at = 0
+	if len(f.list) == 0 {
+		return
+	}
+	d := newDraft()
+	d.many = len(f.list) > 1
 	for i, o := range f.list {
 		f.list[i] = nil
 		o.mu.Lock()
 		if o.dirty {
-			o.leave()
+			o.leave(d)
 		}
 		o.mu.Unlock()
 	}
+	d.release()
 	f.list = f.list[:0]
 	if cap(f.list) > 1024 {
 		f.list = nil

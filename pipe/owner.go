@@ -168,7 +168,7 @@ func (s *Session) ownerFlush(i Item) *Error {
 
 // ownerPeers handles :sente-lite/peers {}.
 func (s *Session) ownerPeers(i Item) *Error {
-	s.answerEach(i, s.hub.everyone(), (*Session).appendPeer)
+	s.answerEach(i, s.hub.everyone(), (*Session).appendBusyPeer)
 	return nil
 }
 

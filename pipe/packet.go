@@ -25,11 +25,12 @@ type packet struct {
 	shown  *Item // edn taken apart, once somebody tails
 }
 
-// in returns the message in a packer's form. The error says what the form
-// cannot carry.
-func (p *packet) in(pk Packer) (Message, error) {
+// in returns the message as a form's packer has it: what goes around that comes
+// later. The error says what the form cannot carry.
+func (p *packet) in(f *Form) (Message, error) {
+	pk := f.Packer
 	if pk == EDN {
-		return Message{Data: p.edn, Text: true}, nil
+		return Message{Data: p.edn, Text: true, plain: f == plainForm}, nil
 	}
 	data := p.packed
 	if p.packer != pk {

@@ -13,9 +13,9 @@ func (s *Session) arrive() {
 	s.identify(Hello{Ours: true}, "")
 	s.l.peer.Store(s)
 	s.gated = s.info.Quiet
-	if form := s.info.Form; form != nil { // nothing is said about the link itself
+	if own := s.info.Form; own != nil { // nothing is said about the link itself
 		s.greeted = true
-		s.speak(form)
+		s.speak(&Form{Packer: own, name: own.Name()})
 	}
 	s.l.lastInput.Store(ticks())
 	if hd := h.currentHandler(); hd != nil {
@@ -30,7 +30,7 @@ func (s *Session) arrive() {
 // answerFirst answers the first value of a peer that is there already: ready goes
 // before everything that has waited, and what has waited takes the form that the
 // hello asks for.
-func (s *Session) answerFirst(hello Hello, packer Packer) error {
+func (s *Session) answerFirst(hello Hello, form *Form) error {
 	s.greeted = true
 	l := s.l
 	s.mu.Lock()
@@ -39,15 +39,15 @@ func (s *Session) answerFirst(hello Hello, packer Packer) error {
 		return errGone
 	}
 	s.terms(l, hello)
-	ready := queued{Message: Message{Data: s.greeting(l, hello, outcome{}).edn, Text: true}, kind: kindControl}
+	ready := queued{Message: Message{Data: s.greeting(l, hello, outcome{}).edn, Text: true, plain: true}, kind: kindControl}
 	if s.gated {
 		s.gated = false
-		s.repack(EDN, packer)
+		s.repack(plainForm, form)
 	}
-	s.speak(packer) // before anybody else can put something behind
+	s.speak(form) // before anybody else can put something behind
 	_, err := s.ahead(&ready, nil)
 	s.mu.Unlock()
-	l.conn.Speak(packer)
+	l.says(form)
 	s.oblige(l, hello)
 	if err != nil {
 		return err
@@ -76,15 +76,15 @@ func (o *outbox) aside(m Message) {
 
 // repack turns what waits for a peer into another form. What that cannot carry is
 // left out, with a row in the ledger. The lock is held.
-func (o *outbox) repack(from, to Packer) {
+func (o *outbox) repack(from, to *Form) {
 	if from == to {
 		return
 	}
 	var unfit []*queued
 	o.q.each(func(m *queued) {
 		edn, err := m.Data, error(nil)
-		if from != EDN {
-			edn, err = from.Unpack(nil, m.Data, Limits{})
+		if from.Packer != EDN {
+			edn, err = from.Packer.Unpack(nil, m.Data, Limits{})
 		}
 		var msg Message
 		if err == nil {

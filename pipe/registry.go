@@ -191,6 +191,39 @@ func (s *Session) appendPeer(b []byte) []byte {
 	return append(l.probe.appendRTT(b), " :away-ms nil}"...)
 }
 
+// appendBusyPeer appends the map that describes this peer, and what goes to and fro.
+func (s *Session) appendBusyPeer(b []byte) []byte {
+	b = s.appendPeer(b)
+	b = append(b[:len(b)-1], " :packer "...)
+	b = s.speaks().append(b)
+	s.mu.Lock()
+	l := s.l
+	var known []ratio
+	if s.ratios != nil {
+		known = append(known, s.ratios.known[:s.ratios.n]...)
+	}
+	s.mu.Unlock()
+	if l != nil {
+		b = l.traffic.out.append(append(b, " :sent "...))
+		b = l.traffic.in.append(append(b, " :received "...))
+	}
+	if known == nil {
+		return append(b, '}')
+	}
+	b = append(b, " :ratios {"...)
+	for i, r := range known {
+		if i > 0 {
+			b = append(b, ' ')
+		}
+		if r.name == "" { // a reply
+			r.name = "chsk/reply"
+		}
+		b = append(append(append(b, ':'), r.name...), ' ')
+		b = strconv.AppendFloat(b, r.of, 'f', 3, 64)
+	}
+	return append(b, "}}"...)
+}
+
 // appendMillis appends microseconds as milliseconds.
 func appendMillis(b []byte, micros int64) []byte {
 	return strconv.AppendFloat(b, float64(micros)/1000, 'f', 3, 64)

@@ -6,14 +6,14 @@ package pipe
 func (s *Session) settled() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.write()
+	s.write(nil)
 	return !s.l.writing && s.q.all() == 0 && s.q.control.len() == 0
 }
 
 // resumed gives the link of a new session to the one that its hello has named: the
 // greeting goes first, then what the peer has not seen, then what has come meanwhile.
 // The handling of the resumed session is held, and let go here.
-func (s *Session) resumed(old *Session, hello Hello, packer Packer) error {
+func (s *Session) resumed(old *Session, hello Hello, form *Form) error {
 	defer old.handling.Unlock()
 	l, h := s.l, s.hub
 	h.clock.stop(&l.patience)
@@ -45,24 +45,24 @@ func (s *Session) resumed(old *Session, hello Hello, packer Packer) error {
 	old.terms(l, hello)
 	out := outcome{s: old}
 	from := old.speaks()
-	old.repack(from, packer)
+	old.repack(from, form)
 	if l.info.Upgraded != nil {
-		old.speak(packer)
+		old.speak(form)
 	} else {
-		old.speak(EDN)
+		old.speak(plainForm)
 	}
 	greeting := old.greeting(l, hello, out)
 	msg, err := greeting.in(old.speaks())
 	if err == nil {
 		_, err = old.ahead(&queued{Message: msg, kind: kindControl}, &fl)
 	}
-	old.speak(packer)
+	old.speak(form)
 	old.watch()
 	old.mu.Unlock()
 	if err != nil {
 		return err
 	}
-	l.conn.Speak(packer)
+	l.says(form)
 	l.peer.Store(old)
 	if hd := h.currentHandler(); hd != nil {
 		old.tell(hd, &l.fl)

@@ -70,7 +70,7 @@ func newSession(h *Hub, l *link) *Session {
 		since:  now(),
 	}
 	s.newest = s.number
-	s.speak(EDN)
+	s.speak(plainForm)
 	s.onShut = func() {
 		r, _ := s.isShut()
 		s.finish(r, whyOf(r))
@@ -145,17 +145,26 @@ func whyOf(r Reason) why {
 
 // message takes one message in. An error ends the session.
 func (s *Session) message(m Message) error {
+	l := s.l
+	if l.early(len(m.Data)) {
+		return nil
+	}
+	l.traffic.in.add(1, len(m.Data))
+	if on := l.layered; on != nil && on.form == s.speaks() {
+		return s.layeredMessage(on, m)
+	}
+	if isGzip(m.Data) && s.info.Form == nil {
+		s.spoilt(nil, nil, errNotAgreed)
+		return nil
+	}
+	return s.packed(m.Data)
+}
+
+// packed takes in what is in no layer any more.
+func (s *Session) packed(data []byte) error {
 	f := &s.hub.settings.Load().Flow
-	data := m.Data
-	if s.l.early(len(data)) {
-		return nil
-	}
-	if len(data) > 1 && data[0] == 0x1f && data[1] == 0x8b && s.info.Form == nil {
-		s.spoilt(nil, nil, &Error{Category: Unsupported, Code: "gzip", Msg: "a gzipped message came in, and gzip was not agreed on", Hint: "leave :gzip out of the hello"})
-		return nil
-	}
 	raw := data
-	if packer := s.speaks(); packer != EDN && len(data) > 0 {
+	if packer := s.speaks().Packer; packer != EDN && len(data) > 0 {
 		var err error
 		s.scratch, err = packer.Unpack(s.scratch[:0], data, f.Limits())
 		if cap(s.scratch) > 64<<10 {
@@ -222,9 +231,19 @@ func (s *Session) lostCount() {
 	}
 }
 
-// BeginsBundle reports whether a message that cannot be read, EDN or JSON, begins as a
-// bundle: then nobody knows how many items it had.
+// BeginsBundle reports whether a message that cannot be read, EDN, JSON or MessagePack,
+// begins as a bundle: then nobody knows how many items it had.
 func BeginsBundle(raw []byte) bool {
+	for _, two := range packedPairs {
+		if rest, ok := bytes.CutPrefix(raw, two); ok {
+			for _, keyword := range packedKeywords {
+				if rest, ok := bytes.CutPrefix(rest, keyword); ok {
+					return bytes.HasPrefix(rest, []byte("batch/events"))
+				}
+			}
+			return false
+		}
+	}
 	rest, vector := bytes.CutPrefix(cutBlanks(raw), []byte("["))
 	if !vector {
 		return false
@@ -237,6 +256,13 @@ func BeginsBundle(raw []byte) bool {
 	}
 	return false
 }
+
+// In MessagePack a bundle is an array of two, and an ext 0 of the name's 12 bytes. Both
+// may be announced in any size. No text begins so: it would not be UTF-8.
+var (
+	packedPairs    = [][]byte{{0x92}, {0xdc, 0, 2}, {0xdd, 0, 0, 0, 2}}
+	packedKeywords = [][]byte{{0xc7, 12, 0}, {0xc8, 0, 12, 0}, {0xc9, 0, 0, 0, 12, 0}}
+)
 
 // cutBlanks cuts off what stands before a value: white space, comments and discards.
 func cutBlanks(b []byte) []byte {

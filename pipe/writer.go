@@ -1,9 +1,6 @@
 package pipe
 
-import (
-	"sync"
-	"time"
-)
+import "time"
 
 // What one write takes at the most. Large enough to be worth a system call,
 // small enough that a stalled peer's last write does not hold much.
@@ -20,6 +17,7 @@ const (
 type window struct {
 	last   int       // items of the last message that was written
 	urgent bool      // something waits that leaves at once
+	full   bool      // whoever writes brings full messages only
 	at     time.Time // when the last was written
 	alarm  alarm
 }
@@ -36,22 +34,36 @@ func (o *outbox) enough() bool {
 		return o.q.items.len()-o.q.next >= writeSoon || o.q.bytes >= writeBytes/4
 	}
 	f := &o.hub.settings.Load().Flow
-	return o.q.unwritten() >= f.EventBufferSize || o.q.bytes >= f.MaxFrameSize
+	return o.q.unwritten() >= f.EventBufferSize || o.q.bytes >= o.frameful(f)
+}
+
+// frameful is about how many packed bytes fill a frame. The lock is held.
+func (o *outbox) frameful(f *Flow) int {
+	if o.ratios == nil {
+		return f.MaxFrameSize
+	}
+	return min(int(float64(f.MaxFrameSize)/o.ratios.mean), maxDraft)
 }
 
 // leave ends a sender's turn: what waits is written, unless holding it pays. Then the
 // window's end writes it, event-buffer-ms after the last bundle at the latest. The lock
 // is held, and let go meanwhile.
-func (o *outbox) leave() {
+func (o *outbox) leave(d *draft) {
 	w := &o.window
-	if w.last > 1 && !w.urgent && o.l != nil && !o.l.writing && !o.enough() && o.bundles() {
+	if o.enough() {
+		o.writeFull(d)
+	}
+	if w.last > 1 && !w.urgent && o.l != nil && !o.l.writing && o.bundles() {
 		hold := o.hub.settings.Load().Flow.EventBuffer - time.Since(w.at)
 		if hold > 0 {
 			o.dirty = false
+			if o.q.unwritten() == 0 {
+				return
+			}
 			if w.alarm.ring == nil {
 				w.alarm.ring = func() {
 					o.mu.Lock()
-					o.write()
+					o.write(o.hub.clock.draft())
 					o.mu.Unlock()
 				}
 			}
@@ -59,44 +71,41 @@ func (o *outbox) leave() {
 			return
 		}
 	}
-	o.write()
+	o.write(d)
+}
+
+// writeFull writes what fills messages, and leaves the rest for the end of the turn or
+// of the window. The lock is held, and let go meanwhile.
+func (o *outbox) writeFull(d *draft) {
+	if o.l != nil && !o.l.writing && o.bundles() {
+		o.window.full = true
+	}
+	o.write(d)
+	o.window.full = false
 }
 
 // write writes until nothing is queued, or leaves the rest to a goroutine. The
-// lock is held, and let go meanwhile.
-func (o *outbox) write() {
+// lock is held, and let go meanwhile. The draft may be nil.
+func (o *outbox) write(d *draft) {
 	o.dirty = false
 	l := o.l
 	if l == nil || l.writing || l.broken || o.ended || o.gated {
 		return
 	}
 	l.writing = true
-	o.drain(l, false)
+	if d == nil {
+		d = newDraft()
+		defer d.release()
+	}
+	o.drain(l, d, false)
 }
-
-// A draft is the scratch space of a writer.
-type draft struct {
-	batch []Message
-	parts [][]byte
-	buf   []byte // of bundles
-}
-
-var drafts = sync.Pool{New: func() any { return &draft{batch: make([]Message, 0, 16)} }}
-
-const maxDraft = 1 << 20
 
 // drain is the writer: one for a link at a time. The lock is held, and let go
 // meanwhile. Only a writer that may wait sees a full link through.
-func (o *outbox) drain(l *link, wait bool) {
-	d := drafts.Get().(*draft)
-	defer func() {
-		if cap(d.buf) <= maxDraft {
-			drafts.Put(d)
-		}
-	}()
+func (o *outbox) drain(l *link, d *draft, wait bool) {
 	for !o.gated && o.l == l {
 		o.compose(l, d)
-		if len(d.batch) == 0 {
+		if d.empty() {
 			break
 		}
 		store := o.hub.store()
@@ -104,14 +113,22 @@ func (o *outbox) drain(l *link, wait bool) {
 		if store != nil {
 			o.hub.commit(store)
 		}
-		done, err := l.conn.Write(d.batch)
-		clear(d.batch)
-		clear(d.parts[:cap(d.parts)])
+		err := d.make(o.hub)
+		done := false
+		if err == nil {
+			l.traffic.out.add(len(d.batch), d.wire)
+			l.traffic.out.unwrapped(d.raw - d.wire)
+			done, err = l.conn.Write(d.batch)
+		}
+		d.forget()
 		if !done && err == nil && wait {
 			err = l.conn.Flush()
 			done = true
 		}
 		o.mu.Lock()
+		if len(d.lessons) > 0 {
+			d.teach(o.ratios)
+		}
 		if err == nil && !done {
 			if o.hub.goroutine(func() { o.rest(l) }) {
 				return
@@ -130,8 +147,11 @@ func (o *outbox) rest(l *link) {
 	err := l.conn.Flush()
 	o.mu.Lock()
 	defer o.mu.Unlock()
+	o.window.full = false
 	if o.wrote(l, err) {
-		o.drain(l, true)
+		d := newDraft()
+		defer d.release()
+		o.drain(l, d, true)
 	}
 }
 
@@ -189,145 +209,4 @@ func (o *outbox) idle(l *link) {
 	if closing := o.closing.Load(); closing != nil && (o.q.unwritten() == 0 || o.gated) {
 		o.closeConn(*closing)
 	}
-}
-
-// compose takes what the next write brings out of the queue, and makes messages of it:
-// bundles where the peer takes them. The lock is held.
-func (o *outbox) compose(l *link, d *draft) {
-	d.batch, d.parts, d.buf = d.batch[:0], d.parts[:0], d.buf[:0]
-	w := &l.flight
-	size := 0
-	for o.q.control.len() > 0 && size < writeBytes {
-		m := o.q.control.pop()
-		size += len(m.Data)
-		w.control += len(m.Data)
-		if m.name == pingName {
-			w.pings++
-		}
-		d.batch = append(d.batch, m.Message)
-	}
-	if o.paused && !o.leaving() {
-		return
-	}
-	if !o.keep && !o.credit.on && len(o.q.lanes) == 0 && !o.bundles() {
-		o.q.plain(d, w, size)
-	} else {
-		c := composer{o: o, d: d, w: w, bundle: o.bundles(), bytes: size}
-		c.compose()
-	}
-	if o.q.unwritten() == 0 {
-		o.window.urgent = false
-	}
-}
-
-// plain is compose for the many peers that ask for none of the flow's services: what
-// waits leaves as it is. size is what has been taken already.
-func (q *queue) plain(d *draft, w *written, size int) {
-	for taken := 0; q.next < q.items.len() && len(d.batch) < writeItems; taken++ {
-		m := q.items.at(q.next)
-		size += len(m.Data)
-		if taken > 0 && size > writeBytes {
-			break
-		}
-		q.next++
-		q.numbered++
-		q.keptBytes += len(m.Data)
-		w.add(m)
-		d.batch = append(d.batch, m.Message)
-	}
-}
-
-// A composer is one call of compose.
-type composer struct {
-	o      *outbox
-	d      *draft
-	w      *written
-	bundle bool
-	bytes  int // in all
-	items  int
-	group  int // bytes of d.parts
-	text   bool
-	last   int // items of the last message
-}
-
-// compose takes from each lane in turn.
-func (c *composer) compose() {
-	o := c.o
-	c.lane(0, writeBytes)
-	if o.q.next == o.q.numbered {
-		for i := range o.q.lanes {
-			c.lane(uint8(i+1), o.hub.settings.Load().Flow.MaxFrameSize)
-		}
-	}
-	if c.items > 0 && c.bundle {
-		o.window.last, o.window.at = c.last, time.Now()
-	}
-}
-
-// lane takes up to most bytes from a lane, at least one item.
-func (c *composer) lane(lane uint8, most int) {
-	o := c.o
-	list := &o.q.items
-	if lane > 0 {
-		list = o.q.lanes[lane-1]
-	}
-	for taken := 0; len(c.d.batch) < writeItems; {
-		at := 0
-		if lane == 0 {
-			at = o.q.next
-		}
-		if at >= list.len() || o.keep && o.unackedFull() {
-			break
-		}
-		if lane == 0 { // what was kept for too long may just have been dropped
-			at = o.q.next
-		}
-		m := list.at(at)
-		n := len(m.Data)
-		if taken > 0 && (taken+n > most || c.bytes+n > writeBytes) || !o.credit.spend(m) {
-			break
-		}
-		m = o.q.take(lane)
-		c.w.add(m)
-		taken += n
-		c.bytes += n
-		c.add(m.Message)
-	}
-	c.end()
-}
-
-// add puts an item into the message that is being made, or into the next.
-func (c *composer) add(m Message) {
-	if !c.bundle {
-		c.d.batch = append(c.d.batch, m)
-		c.items, c.last = c.items+1, 1
-		return
-	}
-	if f := &c.o.hub.settings.Load().Flow; len(c.d.parts) > 0 && (len(c.d.parts) >= f.EventBufferSize || c.group+len(m.Data)+1+bundleSpace > f.MaxFrameSize) {
-		c.end()
-	}
-	c.d.parts = append(c.d.parts, m.Data)
-	c.group += len(m.Data) + 1
-	c.text = m.Text
-	c.items++
-}
-
-// bundleSpace is what a bundle has beside its items, in any form.
-const bundleSpace = 32
-
-// end ends the message that is being made.
-func (c *composer) end() {
-	d := c.d
-	switch len(d.parts) {
-	case 0:
-		return
-	case 1:
-		d.batch = append(d.batch, Message{Data: d.parts[0], Text: c.text})
-	default:
-		from := len(d.buf)
-		d.buf = c.o.speaks().Join(d.buf, d.parts)
-		d.batch = append(d.batch, Message{Data: d.buf[from:len(d.buf):len(d.buf)], Text: c.text})
-	}
-	c.last = len(d.parts)
-	d.parts, c.group = d.parts[:0], 0
 }

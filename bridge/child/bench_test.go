@@ -46,10 +46,10 @@ func (a *asker) Write(batch []pipe.Message) (bool, error) {
 	return true, nil
 }
 
-func (a *asker) Flush() error            { return nil }
-func (a *asker) Limit(pipe.Limits)       {}
-func (a *asker) Speak(pipe.Packer)       {}
-func (a *asker) Close(pipe.Reason) error { return nil }
+func (a *asker) Flush() error              { return nil }
+func (a *asker) Limit(pipe.Limits)         {}
+func (a *asker) Speak(func([]byte) []byte) {}
+func (a *asker) Close(pipe.Reason) error   { return nil }
 func (a *asker) Info() pipe.ConnInfo {
 	return pipe.ConnInfo{Transport: "mem", Claim: &pipe.Claim{UID: "boss", Role: pipe.RoleOwner}}
 }

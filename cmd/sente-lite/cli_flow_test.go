@@ -171,6 +171,12 @@ func TestPeersCommandShowsWhoIsAway(t *testing.T) {
 	if !regexp.MustCompile(`^UID +ROLE +TRANSPORT +SINCE +QUEUE +RTT +AWAY\nada +client +ws +now +3 \(\+5, 4 KB\) +1\.2 ms +2\.5 s\neve +client +ws +now +0 \(\+1\) +1\.2 ms +-\n$`).MatchString(stdout) {
 		t.Errorf("it prints\n%s", stdout)
 	}
+	busy := strings.Replace(peer("ada", `{:size 0 :bytes 0 :unacked 0}`, "nil"), ":rtt-ms", ":sent {:messages 9 :bytes 2048 :unpacked 20480} :rtt-ms", 1)
+	address, _ = answering(t, map[string]string{"sente-lite/peers": "[" + busy + peer("eve", `{:size 0 :bytes 0 :unacked 0}`, "nil") + "]"})
+	_, stdout, _ = said(t, []string{"peers", "--to", address})
+	if !regexp.MustCompile(`^UID +ROLE +TRANSPORT +SINCE +QUEUE +RTT +SENT\nada +client +ws +now +0 +1\.2 ms +20 KB as 2 KB\neve +client +ws +now +0 +1\.2 ms +-\n$`).MatchString(stdout) {
+		t.Errorf("it prints\n%s", stdout)
+	}
 	address, _ = answering(t, map[string]string{"sente-lite/peers": "[" + peer("eve", `{:size 0 :bytes 0 :unacked 0}`, "nil") + "]"})
 	_, stdout, _ = said(t, []string{"peers", "--to", address})
 	if !regexp.MustCompile(`^UID +ROLE +TRANSPORT +SINCE +QUEUE +RTT\neve +client +ws +now +0 +1\.2 ms\n$`).MatchString(stdout) {

@@ -22,22 +22,27 @@ func (c *peersCommand) run(sys system, p *printer) error {
 	return c.show(c.linkFlags, sys, p, []byte("[:sente-lite/peers {}]"), p.peers)
 }
 
-// peers prints a table, a row for each of the peers, and a column that says how
-// long those are away that may come back, where there are any.
+// peers prints a table, a row for each of the peers. It has a column that says how
+// long those are away that may come back, and one that says what compression has made
+// of what was sent, where there are any.
 func (p *printer) peers(w io.Writer, peers []byte, now time.Time) {
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	away := func(m []byte) bool { v := raw(m, ":away-ms"); return v != "" && v != "nil" }
-	anyAway := false
+	anyAway, anyPacked := false, false
 	for c := pipe.Elements(peers); ; {
 		m, ok := c.Next()
 		if !ok {
 			break
 		}
 		anyAway = anyAway || away(m)
+		anyPacked = anyPacked || compressed(m) != "-"
 	}
 	fmt.Fprint(t, "UID\tROLE\tTRANSPORT\tSINCE\tQUEUE\tRTT")
 	if anyAway {
 		fmt.Fprint(t, "\tAWAY")
+	}
+	if anyPacked {
+		fmt.Fprint(t, "\tSENT")
 	}
 	fmt.Fprintln(t)
 	for c := pipe.Elements(peers); ; {
@@ -58,9 +63,24 @@ func (p *printer) peers(w io.Writer, peers []byte, now time.Time) {
 		case anyAway:
 			fmt.Fprint(t, "\t-")
 		}
+		if anyPacked {
+			fmt.Fprintf(t, "\t%s", compressed(m))
+		}
 		fmt.Fprintln(t)
 	}
 	_ = t.Flush() // to memory
+}
+
+// compressed says how much was sent to a peer as how much, - where that is the same.
+func compressed(m []byte) string {
+	sent := []byte(raw(m, ":sent"))
+	wire, was := raw(sent, ":bytes"), raw(sent, ":unpacked")
+	few, err1 := strconv.ParseUint(wire, 10, 64)
+	many, err2 := strconv.ParseUint(was, 10, 64)
+	if err1 != nil || err2 != nil || few >= many {
+		return "-"
+	}
+	return bytesOf(was) + " as " + bytesOf(wire)
 }
 
 // queue says how many events wait for a peer, how many more it has not

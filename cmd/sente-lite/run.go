@@ -33,7 +33,8 @@ func newSidecar(c *cliContext, parent bool) *sidecar {
 	s := &sidecar{cliContext: c}
 	hc := pipe.HubConfig{
 		Version:   version,
-		Packers:   []pipe.Packer{pack.JSON},
+		Packers:   []pipe.Packer{pack.JSON, pack.Msgpack},
+		Layers:    []*pipe.Layer{pack.Gzip, pack.Zstd, pack.DeflateRaw},
 		Log:       c.Logger,
 		Listening: s.listening,
 		Configure: s.configure,

@@ -135,20 +135,16 @@ func (out *jsonOut) close() error {
 	if f.n&1 == 1 {
 		return badEDN("a map has a key without a value")
 	}
-	if twice, _ := out.names.close(out.dst, f.names); twice != nil {
-		return &pipe.Error{
-			Category: pipe.Unsupported,
-			Code:     "bad-json",
-			Msg:      "two keys of one map are both " + string(clip(twice)) + " in JSON",
-			Hint:     "give one of them another name, or let this peer use :edn",
-		}
+	if twice, at := out.names.close(out.dst, f.names); twice != nil {
+		return unsupported(out.tokens.text, at, "bad-json", "has two keys that are both "+string(clip(twice))+" in JSON",
+			"give one of them another name, or let this peer use :edn")
 	}
 	return nil
 }
 
 // Key writes a map's key, always as a string.
 func (out *jsonOut) key(ns []byte, k kind, tok []byte) {
-	from := len(out.dst)
+	from, at := len(out.dst), out.pos-len(tok)
 	switch k {
 	case tokKeyword, tokSymbol:
 		if ns != nil && !isWord(tok) {
@@ -175,7 +171,7 @@ func (out *jsonOut) key(ns []byte, k kind, tok []byte) {
 	default:
 		out.ednText(out.form(k, tok))
 	}
-	out.names.add(out.dst, from, 0)
+	out.names.add(out.dst, from, at)
 }
 
 // Qualified writes the key of a namespaced map: one without a namespace gets

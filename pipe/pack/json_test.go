@@ -178,7 +178,7 @@ func TestJSONPack(t *testing.T) {
 
 func TestJSONPackErrors(t *testing.T) {
 	for _, tt := range []struct{ edn, code, msg string }{
-		{`[:a/b {:a 1 "a" 2}]`, "bad-json", `two keys of one map are both "a" in JSON`},
+		{`[:a/b {:a 1 "a" 2}]`, "bad-json", `the value at [1] has two keys that are both "a" in JSON`},
 		{`{#inst "2024" 1 #inst "2024-01" 2}`, "bad-json", "2024-01-01"},
 		{`{:1 1 :2 1 :3 1 :4 1 :5 1 :6 1 :7 1 :8 1 :9 1 1 1}`, "bad-json", `both "1"`},
 	} {

@@ -25,7 +25,7 @@ type codec interface {
 	// frame is the length of the first frame of b, which append has made.
 	frame(b []byte) int
 	// bye appends the last thing to say, in a packer's form, or nothing.
-	bye(dst []byte, r pipe.Reason, p pipe.Packer) []byte
+	bye(dst []byte, r pipe.Reason, in func([]byte) []byte) []byte
 	// textOnly is what Info says of it; any goroutine may ask.
 	textOnly() bool
 }

@@ -42,7 +42,6 @@ func newConn(l link, c codec, info pipe.ConnInfo, o Options) *conn {
 		k.lingers = true
 	}
 	k.in.charge.budget = o.Budget
-	k.out.packer = pipe.EDN
 	k.out.flushed.L = &k.out.mu
 	if k.out.timeout = o.WriteTimeout; k.out.timeout <= 0 {
 		k.out.timeout = DefaultWriteTimeout
@@ -61,10 +60,10 @@ func (c *conn) Info() pipe.ConnInfo {
 }
 
 // Speak is called by any goroutine.
-func (c *conn) Speak(p pipe.Packer) {
+func (c *conn) Speak(in func([]byte) []byte) {
 	c.out.mu.Lock()
 	defer c.out.mu.Unlock()
-	c.out.packer = p
+	c.out.in = in
 }
 
 // Limit is called by whoever calls Read.
@@ -182,7 +181,7 @@ func (c *conn) close(r pipe.Reason) bool {
 	}
 	c.reason = r
 	if c.codec.ready() {
-		o.bye = c.codec.bye(nil, r, o.packer)
+		o.bye = c.codec.bye(nil, r, o.in)
 	}
 	o.closing.Store(true)
 	if r.Code == pipe.CloseLost { // there is nobody to tell

@@ -67,14 +67,15 @@ func (*frames) append(dst []byte, m pipe.Message) []byte {
 
 func (*frames) frame(b []byte) int { return frameHead + int(binary.BigEndian.Uint32(b)) }
 
-func (f *frames) bye(dst []byte, r pipe.Reason, p pipe.Packer) []byte {
+func (f *frames) bye(dst []byte, r pipe.Reason, in func([]byte) []byte) []byte {
 	v := appendBye(nil, r)
 	if v == nil {
 		return dst
 	}
-	packed, err := p.Pack(nil, v)
-	if err != nil { // a form that cannot carry it goes without
-		return dst
+	if in != nil {
+		if v = in(v); v == nil { // a form that cannot carry it goes without
+			return dst
+		}
 	}
-	return f.append(dst, pipe.Message{Data: packed})
+	return f.append(dst, pipe.Message{Data: v})
 }

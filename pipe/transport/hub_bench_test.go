@@ -57,10 +57,10 @@ func (k *taker) Write(batch []pipe.Message) (bool, error) {
 	return true, nil
 }
 
-func (k *taker) Flush() error            { return nil }
-func (k *taker) Limit(pipe.Limits)       {}
-func (k *taker) Speak(pipe.Packer)       {}
-func (k *taker) Close(pipe.Reason) error { return nil }
+func (k *taker) Flush() error              { return nil }
+func (k *taker) Limit(pipe.Limits)         {}
+func (k *taker) Speak(func([]byte) []byte) {}
+func (k *taker) Close(pipe.Reason) error   { return nil }
 func (k *taker) Info() pipe.ConnInfo {
 	return pipe.ConnInfo{Transport: "mem", Upgraded: &k.hello}
 }

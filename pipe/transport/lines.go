@@ -68,10 +68,10 @@ func (l *lines) eof(in *inbuf) (pipe.Message, error) {
 	return pipe.Message{Data: b}, nil
 }
 
-func (l *lines) limit(lim pipe.Limits)                             { l.max = lim.Bytes }
-func (*lines) ready() bool                                         { return true }
-func (*lines) textOnly() bool                                      { return true }
-func (*lines) size(m pipe.Message) int                             { return len(m.Data) + 1 }
-func (*lines) append(dst []byte, m pipe.Message) []byte            { return append(append(dst, m.Data...), '\n') }
-func (*lines) frame(b []byte) int                                  { return bytes.IndexByte(b, '\n') + 1 }
-func (*lines) bye(dst []byte, _ pipe.Reason, _ pipe.Packer) []byte { return dst }
+func (l *lines) limit(lim pipe.Limits)                                     { l.max = lim.Bytes }
+func (*lines) ready() bool                                                 { return true }
+func (*lines) textOnly() bool                                              { return true }
+func (*lines) size(m pipe.Message) int                                     { return len(m.Data) + 1 }
+func (*lines) append(dst []byte, m pipe.Message) []byte                    { return append(append(dst, m.Data...), '\n') }
+func (*lines) frame(b []byte) int                                          { return bytes.IndexByte(b, '\n') + 1 }
+func (*lines) bye(dst []byte, _ pipe.Reason, _ func([]byte) []byte) []byte { return dst }

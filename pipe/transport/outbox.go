@@ -36,9 +36,9 @@ type outbox struct {
 	coff     int
 	pong     []byte
 	bye      []byte
-	packer   pipe.Packer // of bye
-	pinned   bool        // Flush's write reads from buf
-	owed     bool        // Write has said that Flush is needed
+	in       func([]byte) []byte // the form of bye; nil: EDN
+	pinned   bool                // Flush's write reads from buf
+	owed     bool                // Write has said that Flush is needed
 	flushing bool
 	flushed  sync.Cond
 	unread   bool // nobody reads any more

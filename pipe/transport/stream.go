@@ -135,8 +135,8 @@ func (s *stream) size(m pipe.Message) int                { return s.chosen.Load(
 func (s *stream) append(b []byte, m pipe.Message) []byte { return s.chosen.Load().append(b, m) }
 func (s *stream) frame(b []byte) int                     { return s.chosen.Load().frame(b) }
 
-func (s *stream) bye(b []byte, r pipe.Reason, p pipe.Packer) []byte {
-	return s.chosen.Load().bye(b, r, p)
+func (s *stream) bye(b []byte, r pipe.Reason, in func([]byte) []byte) []byte {
+	return s.chosen.Load().bye(b, r, in)
 }
 
 // appendBye appends the last message of a stream, [:chsk/close {…}], unless r is

@@ -127,7 +127,7 @@ func (*text) append(dst []byte, m pipe.Message) []byte {
 
 func (*text) frame(b []byte) int { return bytes.IndexByte(b, '\n') + 1 }
 
-func (t *text) bye(dst []byte, r pipe.Reason, _ pipe.Packer) []byte {
+func (t *text) bye(dst []byte, r pipe.Reason, _ func([]byte) []byte) []byte {
 	if v := appendBye(nil, r); v != nil {
 		dst = t.append(dst, pipe.Message{Data: v})
 	}

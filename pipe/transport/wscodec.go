@@ -145,6 +145,6 @@ func (*wsCodec) frame(b []byte) int {
 	return h.size + h.length
 }
 
-func (c *wsCodec) bye(dst []byte, r pipe.Reason, _ pipe.Packer) []byte {
+func (c *wsCodec) bye(dst []byte, r pipe.Reason, _ func([]byte) []byte) []byte {
 	return appendClosing(dst, r, c.client)
 }

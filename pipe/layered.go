@@ -1,0 +1,151 @@
+package pipe
+
+import (
+	"slices"
+	"sync"
+)
+
+// minCompress is about the size from which compressing a message can pay, in bytes.
+const minCompress = 1000
+
+// A layered is the layers of a form at work on one link.
+type layered struct {
+	form   *Form
+	coders []Coder // one for each of form.Layers
+
+	mu sync.Mutex // held while a message goes into the layers behind the compressor
+
+	// Of the reading goroutine.
+	from, to []byte // scratch
+}
+
+// open makes the layers of a form ready for this link. It is called before the form
+// is spoken.
+func (l *link) open(f *Form) *Error {
+	if len(f.Layers) == 0 {
+		l.layered = nil
+		return nil
+	}
+	on := &layered{form: f}
+	for _, layer := range f.Layers {
+		c, bad := layer.New()
+		if bad != nil {
+			return bad
+		}
+		on.coders = append(on.coders, c)
+	}
+	l.layered = on
+	return nil
+}
+
+// says tells the Conn the form of what it says itself.
+func (l *link) says(f *Form) {
+	if f == plainForm {
+		return
+	}
+	on := l.layered
+	l.conn.Speak(func(edn []byte) []byte {
+		packed, err := f.Packer.Pack(nil, edn)
+		if err == nil && on.seals() {
+			packed, err = on.seal(nil, packed)
+		}
+		if err != nil {
+			return nil
+		}
+		return packed
+	})
+}
+
+// seals reports whether every message goes into a layer, compressed or not.
+func (on *layered) seals() bool {
+	return on != nil && (len(on.coders) > 1 || !on.form.Layers[0].Compresses)
+}
+
+// seal appends a message in all layers but the compressor.
+func (on *layered) seal(dst, src []byte) ([]byte, error) {
+	on.mu.Lock()
+	defer on.mu.Unlock()
+	begin := len(dst)
+	for i, c := range on.coders {
+		if on.form.Layers[i].Compresses {
+			continue
+		}
+		if len(dst) > begin { // a second cipher, which nobody needs to be fast
+			src, dst = slices.Clone(dst[begin:]), dst[:begin]
+		}
+		var err error
+		if dst, err = c.Encode(dst, src); err != nil {
+			return dst[:begin], err
+		}
+	}
+	return dst, nil
+}
+
+// unwrap takes a message out of the layers that it is in. What it returns is valid
+// until the next call.
+func (on *layered) unwrap(msg []byte, limit int) ([]byte, error) {
+	for i := len(on.coders) - 1; i >= 0; i-- {
+		layer := on.form.Layers[i]
+		if layer.Is != nil && !layer.Is(msg) {
+			continue
+		}
+		out, err := on.coders[i].Decode(on.to[:0], msg, limit)
+		on.to = out
+		if err != nil {
+			return nil, err
+		}
+		on.from, on.to = on.to, on.from
+		msg = out
+	}
+	return msg, nil
+}
+
+// rest gives up scratch space that was needed for a large message only.
+func (on *layered) rest() {
+	const most = 64 << 10
+	if cap(on.from) > most {
+		on.from = nil
+	}
+	if cap(on.to) > most {
+		on.to = nil
+	}
+}
+
+// layeredMessage takes one message in on a link with layers.
+func (s *Session) layeredMessage(on *layered, m Message) error {
+	defer on.rest()
+	most := s.hub.settings.Load().Flow.MaxMessageBytes
+	if !s.greeted && s.l.info.Stranger {
+		most = min(most, strangerBytes)
+	}
+	data, err := on.unwrap(m.Data, most)
+	if err != nil {
+		bad := *asError(err)
+		// It may have been a bundle, and then nobody knows how many items it had.
+		bad.Bundle = true
+		s.spoilt(nil, nil, &bad)
+		return nil
+	}
+	s.l.traffic.in.unwrapped(len(data) - len(m.Data))
+	if held := len(data); held > strangerBytes && s.counted {
+		if !s.hub.Take(held) {
+			s.spoilt(nil, nil, &Error{Category: Busy, Code: "overloaded", Retry: true, Bundle: true,
+				Msg:  "all queues together hold :max-total-bytes; there is no room for what your message unpacks to",
+				Hint: "send less at once, or again later"})
+			return nil
+		}
+		defer s.hub.Give(held)
+	}
+	return s.packed(data)
+}
+
+var errNotAgreed = &Error{Category: Unsupported, Code: "gzip", Msg: "a gzipped message came in, and gzip was not agreed on",
+	Hint: "ask for it: :gzip true in the hello, gzip=1 in the URL"}
+
+// isGzip reports whether a message is gzipped: nothing else begins like that.
+func isGzip(msg []byte) bool { return len(msg) > 1 && msg[0] == 0x1f && msg[1] == 0x8b }
+
+// errSealed ends a link whose layers take nothing more.
+func errSealed(err error) error {
+	return Closed{Reason: Reason{CloseOverloaded, asError(err).Msg}}
+}

@@ -1,0 +1,6 @@
+//go:build race
+
+package pipe_test
+
+// The race detector makes everything ten times as long.
+const manyPeers = 500
