@@ -285,7 +285,7 @@
   the bytes say of their lengths is compared with what there is, and they may have
   512 levels.
 
-      (unpack (pack '(1 2)))  ;=> '(1 2)"
+      (unpack (pack '(1 2)))  ;=> (1 2)"
   [b]
   (let [in (mb/in b)
         v  (try (take! in (volatile! []) most-depth)

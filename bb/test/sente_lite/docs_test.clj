@@ -52,7 +52,7 @@
       (refer-clojure)
       (alias 's 'sente-lite.core)
       (alias 't 'sente-lite.test)
-      (when (= 'sente-lite.core sp) (refer sp))
+      (when-not (= 'sente-lite.test sp) (refer sp))
       (run! (fn [[n v]] (intern env n v)) {'w w 'host host 'page page})
       (try (f) (finally (remove-ns (ns-name env)))))))
 
