@@ -150,7 +150,7 @@
 
 (defn- form [opts]
   (if (or (:gzip opts) (not (contains? #{nil :edn} (:packer opts))))
-    ((more :form ":packer and :gzip") opts)
+    ((more :form "the option :packer or :gzip") opts)
     opts))
 
 (defn- listen!

@@ -47,10 +47,8 @@
    [:ws "http:" :client nil]
    [:ws-owner "http:" :owner {:owner? true}]
    [:ws-from-afar "http:" :client nil true]
-   [:unix-msgpack "unix:" :owner {:packer :msgpack}]
-   [:tcp-msgpack-gzip "tcp:" :client {:packer [:msgpack :gzip]}]
-   [:ws-msgpack "http:" :client {:packer :msgpack}]
-   [:ws-gzip "http:" :client {:gzip true}]])
+   [:unix-msgpack-gzip "unix:" :owner {:packer [:msgpack :gzip]}]
+   [:ws-msgpack "http:" :client {:packer :msgpack}]])
 
 (defn- host-options [dir]
   {:listen [(str "unix:" dir "/matrix.sock") "tcp://127.0.0.1:0" "http://127.0.0.1:0"]
