@@ -32,7 +32,8 @@ type Layer struct {
 	Compresses bool
 
 	// Is tells a message inside this layer from one without it; nil where every
-	// message is in it.
+	// message is in it. A compressor without it is never left out, and works for
+	// each link by itself.
 	Is func(msg []byte) bool
 
 	// Overhead is the most that Encode adds to a message, in bytes.
@@ -146,18 +147,19 @@ func (h *Hub) layer(name string) *Layer {
 	return nil
 }
 
-// Compressor is the layer of the chain that compresses, nil without one.
+// Compressor is the layer of the chain that compresses where that pays, nil without
+// one.
 func (f *Form) Compressor() *Layer {
-	if len(f.Layers) > 0 && f.Layers[0].Compresses {
+	if len(f.Layers) > 0 && f.Layers[0].Compresses && f.Layers[0].Is != nil {
 		return f.Layers[0]
 	}
 	return nil
 }
 
-// Overhead is the most that the layers behind the compressor add to a message.
+// Overhead is the most that the layers around every message add to it.
 func (f *Form) Overhead() (n int) {
 	for _, l := range f.Layers {
-		if !l.Compresses {
+		if l != f.Compressor() {
 			n += l.Overhead
 		}
 	}

@@ -157,7 +157,7 @@ func (o *outbox) refill() {
 		}
 		for _, it := range items {
 			m := restored(it)
-			msg, err := (&packet{edn: it.EDN}).in(form)
+			msg, err := (&packet{edn: it.EDN}).in(form, &o.hub.Stats)
 			if err != nil {
 				o.undelivered++
 				o.hub.ledger.note(o.uid, it.Name, whyUnfit)

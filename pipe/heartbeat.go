@@ -66,7 +66,7 @@ func (p *probe) ping(l *link) {
 	if s == nil {
 		return
 	}
-	msg, err := (&packet{edn: pingEvent}).in(s.speaks())
+	msg, err := (&packet{edn: pingEvent}).in(s.speaks(), &s.hub.Stats)
 	if err != nil {
 		return
 	}

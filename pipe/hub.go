@@ -69,6 +69,7 @@ type Hub struct {
 	sessions  map[*Session]struct{}
 	users     map[string][]*Session // by uid
 	channels  map[string]*channel   // by the text of the id
+	movements atomic.Uint64         // how often anybody has joined or left one
 	handler   *Session
 	resumable map[SessionKey]*Session
 

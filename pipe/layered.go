@@ -58,19 +58,20 @@ func (l *link) says(f *Form) {
 
 // seals reports whether every message goes into a layer, compressed or not.
 func (on *layered) seals() bool {
-	return on != nil && (len(on.coders) > 1 || !on.form.Layers[0].Compresses)
+	return on != nil && (len(on.coders) > 1 || on.form.Compressor() == nil)
 }
 
-// seal appends a message in all layers but the compressor.
+// seal appends a message in all layers but one that is left out where it does not
+// pay.
 func (on *layered) seal(dst, src []byte) ([]byte, error) {
 	on.mu.Lock()
 	defer on.mu.Unlock()
 	begin := len(dst)
 	for i, c := range on.coders {
-		if on.form.Layers[i].Compresses {
+		if on.form.Layers[i] == on.form.Compressor() {
 			continue
 		}
-		if len(dst) > begin { // a second cipher, which nobody needs to be fast
+		if len(dst) > begin { // a second such layer, which nobody needs to be fast
 			src, dst = slices.Clone(dst[begin:]), dst[:begin]
 		}
 		var err error
@@ -111,14 +112,15 @@ func (on *layered) rest() {
 	}
 }
 
-// layeredMessage takes one message in on a link with layers.
-func (s *Session) layeredMessage(on *layered, m Message) error {
+// layeredMessage takes one message in on a link with layers. The packer is that of what
+// they hold.
+func (s *Session) layeredMessage(on *layered, packer Packer, msg []byte) error {
 	defer on.rest()
 	most := s.hub.settings.Load().Flow.MaxMessageBytes
 	if !s.greeted && s.l.info.Stranger {
 		most = min(most, strangerBytes)
 	}
-	data, err := on.unwrap(m.Data, most)
+	data, err := on.unwrap(msg, most)
 	if err != nil {
 		bad := *asError(err)
 		// It may have been a bundle, and then nobody knows how many items it had.
@@ -126,7 +128,7 @@ func (s *Session) layeredMessage(on *layered, m Message) error {
 		s.spoilt(nil, nil, &bad)
 		return nil
 	}
-	s.l.traffic.in.unwrapped(len(data) - len(m.Data))
+	s.l.traffic.in.unwrapped(len(data) - len(msg))
 	if held := len(data); held > strangerBytes && s.counted {
 		if !s.hub.Take(held) {
 			s.spoilt(nil, nil, &Error{Category: Busy, Code: "overloaded", Retry: true, Bundle: true,
@@ -136,11 +138,33 @@ func (s *Session) layeredMessage(on *layered, m Message) error {
 		}
 		defer s.hub.Give(held)
 	}
-	return s.packed(data)
+	return s.packed(packer, data)
 }
 
-var errNotAgreed = &Error{Category: Unsupported, Code: "gzip", Msg: "a gzipped message came in, and gzip was not agreed on",
-	Hint: "ask for it: :gzip true in the hello, gzip=1 in the URL"}
+// reads is the packer of a message that comes in. A WebSocket's text message is never
+// in a binary packer: it is EDN then, as a page's console or an older client sends it. A
+// cipher has to be around it all the same.
+func (f *Form) reads(m Message) Packer {
+	if m.Text && !f.Packer.Text() {
+		return EDN
+	}
+	return f.Packer
+}
+
+// notAgreed says what a message without layers is that nobody has asked for, nil where
+// it may be of the packer: gzip, or what begins as no text of UTF-8 can, MessagePack
+// that is, where text was agreed on.
+func notAgreed(p Packer, m Message) *Error {
+	if isGzip(m.Data) {
+		return &Error{Category: Unsupported, Code: "gzip", Msg: "a gzipped message came in, and gzip was not agreed on",
+			Hint: "ask for it: :gzip true in the hello, gzip=1 in the URL", Bundle: true}
+	}
+	if !m.Text && p.Text() && len(m.Data) > 0 && m.Data[0]&0xc0 == 0x80 {
+		return &Error{Category: Unsupported, Code: "packer", Msg: "a binary message came in that is no text, and :" + p.Name() + " was agreed on",
+			Hint: "ask for another packer: :packer :msgpack in the hello, packer=msgpack in the URL"}
+	}
+	return nil
+}
 
 // isGzip reports whether a message is gzipped: nothing else begins like that.
 func isGzip(msg []byte) bool { return len(msg) > 1 && msg[0] == 0x1f && msg[1] == 0x8b }

@@ -3,6 +3,7 @@ package pipe
 import (
 	"errors"
 	"io"
+	"sync"
 	"sync/atomic"
 	"time"
 )
@@ -23,12 +24,14 @@ type link struct {
 	traffic traffic
 
 	hub  *Hub
-	info ConnInfo
+	info *ConnInfo
 	s    *Session // of the reading goroutine: a new one, until its hello has named another
 
 	// Of the reading goroutine.
 	fl      flusher
-	args    args // the data of the event at hand
+	args    *args // the data of the event at hand; nil between turns
+	sheet   *sheet
+	near    near
 	stamped bool // lastInput is of this turn
 	held    int  // bytes that a stranger has sent before hello
 
@@ -40,7 +43,9 @@ type link struct {
 
 // newLink makes a link, and a Session for it to begin with.
 func newLink(h *Hub, c Conn) *link {
-	l := &link{hub: h, conn: c, info: c.Info()}
+	info := c.Info()
+	l := &link{hub: h, conn: c, info: &info}
+	l.fl.hub = h
 	l.s = newSession(h, l)
 	l.number = l.s.number
 	return l
@@ -107,6 +112,9 @@ func (l *link) take(m Message) error {
 		return nil
 	}
 	l.stamp()
+	if l.args == nil {
+		l.args = argsPool.Get().(*args)
+	}
 	return s.message(m)
 }
 
@@ -133,9 +141,19 @@ func (l *link) unreadable(err error) error {
 // turn ends what has been read so far: everything that it caused leaves now.
 func (l *link) turn() {
 	l.s.noteReceived(l)
+	l.endSheet()
+	l.forgetNear()
 	l.fl.flush()
 	l.stamped = false
+	if l.args != nil {
+		*l.args = args{} // holds on to no buffer
+		argsPool.Put(l.args)
+		l.args = nil
+	}
 }
+
+// argsPool is for links that wait: most of them do.
+var argsPool = sync.Pool{New: func() any { return new(args) }}
 
 // stamp notes that the peer is there, once a turn.
 func (l *link) stamp() {

@@ -11,6 +11,7 @@ import (
 // who get it; they are never changed.
 type packet struct {
 	edn  []byte
+	lent bool // edn is part of a sheet
 	kind queueKind
 	name string // of the event that it is about: what recv wraps, or what was asked. "" for replies
 	lane uint8
@@ -20,38 +21,42 @@ type packet struct {
 	from uint64 // the number of the peer whose event it is; 0: the hub's own
 	// Most audiences have one form or two.
 	packer Packer
-	packed []byte
-	more   map[Packer][]byte
+	packed encoding
+	more   map[Packer]encoding
 	shown  *Item // edn taken apart, once somebody tails
 }
 
+// An encoding is what a packer has made of a message, or why it could not.
+type encoding struct {
+	data []byte
+	err  error
+}
+
 // in returns the message as a form's packer has it: what goes around that comes
-// later. The error says what the form cannot carry.
-func (p *packet) in(f *Form) (Message, error) {
+// later. The error says what the form cannot carry; it is found out once, too.
+func (p *packet) in(f *Form, stats *Stats) (Message, error) {
 	pk := f.Packer
 	if pk == EDN {
 		return Message{Data: p.edn, Text: true, plain: f == plainForm}, nil
 	}
-	data := p.packed
+	made := p.packed
 	if p.packer != pk {
-		data = p.more[pk]
+		made = p.more[pk]
 	}
-	if data == nil {
-		var err error
-		if data, err = pk.Pack(make([]byte, 0, len(p.edn)+len(p.edn)/8+16), p.edn); err != nil {
-			return Message{}, err
-		}
+	if made.data == nil && made.err == nil {
+		stats.Encodings.Add(1)
+		made.data, made.err = pk.Pack(make([]byte, 0, len(p.edn)+len(p.edn)/8+16), p.edn)
 		switch {
 		case p.packer == nil:
-			p.packer, p.packed = pk, data
+			p.packer, p.packed = pk, made
 		default:
 			if p.more == nil {
-				p.more = map[Packer][]byte{}
+				p.more = map[Packer]encoding{}
 			}
-			p.more[pk] = data
+			p.more[pk] = made
 		}
 	}
-	return Message{Data: data, Text: pk.Text()}, nil
+	return Message{Data: made.data, Text: pk.Text()}, made.err
 }
 
 // about makes the packet of an event, or of what wraps it: from is whose it is.

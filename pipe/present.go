@@ -88,7 +88,7 @@ func (o *outbox) repack(from, to *Form) {
 		}
 		var msg Message
 		if err == nil {
-			msg, err = (&packet{edn: edn}).in(to)
+			msg, err = (&packet{edn: edn}).in(to, &o.hub.Stats)
 		}
 		if err != nil {
 			unfit = append(unfit, m)

@@ -52,7 +52,7 @@ func (s *Session) resumed(old *Session, hello Hello, form *Form) error {
 		old.speak(plainForm)
 	}
 	greeting := old.greeting(l, hello, out)
-	msg, err := greeting.in(old.speaks())
+	msg, err := greeting.in(old.speaks(), &s.hub.Stats)
 	if err == nil {
 		_, err = old.ahead(&queued{Message: msg, kind: kindControl}, &fl)
 	}

@@ -17,16 +17,16 @@ import (
 type Session struct {
 	outbox
 	number uint64
-	info   ConnInfo // of the first link: who it is
-	since  int64    // ms
+	info   *ConnInfo // of the first link, which shares it: who it is
+	since  int64     // ms
 
 	// Set by greet, before anybody else can see the session.
 	greeted  bool
 	clientID string
 	role     Role
-	hello    Hello // of the first link
-	cred     credential
-	token    string // the session's id; never logged
+	ours     bool        // see Hello
+	cred     *credential // where it can be resumed
+	token    string      // the session's id; never logged
 
 	handling sync.Mutex // held while a message is handled; guards what follows
 	departed bool       // is no peer any more
@@ -55,11 +55,11 @@ type Session struct {
 	told     *Session   // the handler that has been told of this peer
 	gone     bool
 
-	registered bool                // in the hub; guarded by Hub.mu
-	subs       map[string]*channel // guarded by Hub.mu
-	open       map[string]*call    // calls that this peer waits for, by cb; guarded by calls.mu
-	asked      map[uint64]*call    // calls that this peer is to answer; guarded by calls.mu
-	news       backpressure        // what it has been refused
+	registered bool             // in the hub; guarded by Hub.mu
+	subs       []*channel       // guarded by Hub.mu
+	open       map[string]*call // calls that this peer waits for, by cb; guarded by calls.mu
+	asked      map[uint64]*call // calls that this peer is to answer; guarded by calls.mu
+	news       backpressure     // what it has been refused
 }
 
 func newSession(h *Hub, l *link) *Session {
@@ -112,7 +112,7 @@ func (s *Session) finishLocked(r Reason, w why) {
 		if s.uncounted {
 			reason = "uncounted"
 		}
-		h.past.note(s.key, gone{s.uid, s.cred, s.highest(), reason})
+		h.past.note(s.key, gone{s.uid, *s.cred, s.highest(), reason})
 	}
 	h.unregister(s)
 	h.calls.left(s, &fl)
@@ -150,21 +150,25 @@ func (s *Session) message(m Message) error {
 		return nil
 	}
 	l.traffic.in.add(1, len(m.Data))
-	if on := l.layered; on != nil && on.form == s.speaks() {
-		return s.layeredMessage(on, m)
+	form := s.speaks()
+	if on := l.layered; on != nil && on.form == form {
+		return s.layeredMessage(on, form.reads(m), m.Data)
 	}
-	if isGzip(m.Data) && s.info.Form == nil {
-		s.spoilt(nil, nil, errNotAgreed)
-		return nil
+	packer := form.reads(m)
+	if s.info.Form == nil {
+		if bad := notAgreed(packer, m); bad != nil {
+			s.spoilt(m.Data, nil, bad)
+			return nil
+		}
 	}
-	return s.packed(m.Data)
+	return s.packed(packer, m.Data)
 }
 
 // packed takes in what is in no layer any more.
-func (s *Session) packed(data []byte) error {
+func (s *Session) packed(packer Packer, data []byte) error {
 	f := &s.hub.settings.Load().Flow
 	raw := data
-	if packer := s.speaks().Packer; packer != EDN && len(data) > 0 {
+	if packer != EDN && len(data) > 0 {
 		var err error
 		s.scratch, err = packer.Unpack(s.scratch[:0], data, f.Limits())
 		if cap(s.scratch) > 64<<10 {
@@ -176,7 +180,7 @@ func (s *Session) packed(data []byte) error {
 		}
 		data = s.scratch
 	}
-	item, err := split(data, f.Limits(), &s.l.args)
+	item, err := split(data, f.Limits(), s.l.args)
 	if err != nil {
 		s.spoilt(raw, item.Call, asError(err))
 		return nil
@@ -392,7 +396,7 @@ var (
 // the turn.
 func (s *Session) item(i Item) {
 	h := s.hub
-	h.Stats.Received.Add(1)
+	s.l.fl.received++
 	if list := h.tails.Load(); list != nil {
 		s.tailed(list, i)
 	}

@@ -84,7 +84,7 @@ func TestPages(t *testing.T) {
 				t.Errorf("%s%s: the page's own headers are missing", base, path)
 			}
 		}
-		if res, body := f.ask("GET " + base + "/sente-lite.js HTTP/1.1\nHost: " + f.addr); res.StatusCode != 200 || body != string(clientJS) {
+		if res, body := f.ask("GET " + base + "/sente-lite.js HTTP/1.1\nHost: " + f.addr); res.StatusCode != 200 || body != string(clientJS().data) {
 			t.Errorf("the client: %s, %d bytes", res.Status, len(body))
 		} else if again, _ := f.ask("GET " + base + "/sente-lite.js HTTP/1.1\nHost: " + f.addr + "\nIf-None-Match: " + res.Header.Get("ETag")); again.StatusCode != 304 {
 			t.Errorf("the client once more: %s, expected 304", again.Status)

@@ -16,6 +16,7 @@ import (
 	"net/http"
 	"path"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -47,7 +48,6 @@ type Server struct {
 	base  string // without the slash at the end
 	guard atomic.Pointer[Guard]
 	pages http.Handler // and assets; nil where there is neither
-	js    asset
 }
 
 // Doc is this package's page, which "sente-lite help security" shows.
@@ -55,11 +55,12 @@ type Server struct {
 //go:embed README.md
 var Doc string
 
-var clientJS = client.JS()
+// clientJS is /sente-lite.js, made when the first page asks: no start waits for it.
+var clientJS = sync.OnceValue(func() asset { return newAsset("sente-lite.js", client.JS()) })
 
 // New makes a Server. It does nothing until requests come.
 func New(cfg Config) *Server {
-	s := &Server{cfg: cfg, base: strings.TrimRight(cfg.BasePath, "/"), js: newAsset("sente-lite.js", clientJS)}
+	s := &Server{cfg: cfg, base: strings.TrimRight(cfg.BasePath, "/")}
 	if s.cfg.Log == nil {
 		s.cfg.Log = slog.New(slog.DiscardHandler)
 	}
@@ -156,7 +157,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	also := s.cfg.Also[path]
 	switch {
 	case path == "/sente-lite.js":
-		s.js.ServeHTTP(w, r)
+		clientJS().ServeHTTP(w, r)
 	case also != nil:
 		if problem := guard.origin(r); problem != "" {
 			http.Error(w, "Unauthorized origin: "+problem, http.StatusForbidden)

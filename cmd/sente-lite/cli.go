@@ -52,16 +52,9 @@ type cliContext struct {
 }
 
 // Grammar is the command line. Kong reads it from the tags; so do the help, the
-// man page and the completions. The flags that stand here are those of the
-// configuration, for the commands that have one (takesConfig).
+// man page and the completions.
 type grammar struct {
-	Config    string   `placeholder:"FILE" help:"Configuration: one EDN map."`
-	Listen    []string `sep:"none" placeholder:"URL" help:"unix:/path, tcp://host:port, http://host:port; may repeat."`
-	Static    *string  `placeholder:"DIR" help:"Folder of pages (public, if there is one)."`
-	DataDir   *string  `placeholder:"DIR" help:"Folder for what must outlive it (none)."`
-	LogLevel  string   `placeholder:"LEVEL" help:"debug, info, warn or error (info)."`
-	LogFormat string   `placeholder:"FORMAT" enum:"text,edn,json" default:"text" help:"Logs as text, edn or json (text)."`
-	Set       []string `sep:"none" placeholder:":PATH=EDN" help:"Any key, like :flow/max-depth=100; may repeat."`
+	settingFlags
 
 	Pipe    pipeCommand    `cmd:"" group:"Run" help:"Sidecar of a script, which speaks on stdin and stdout."`
 	Serve   serveCommand   `cmd:"" group:"Run" help:"Server for browsers, scripts and programs."`
@@ -85,6 +78,18 @@ type grammar struct {
 	Man        manCommand        `cmd:"" group:"Look, and the shell" help:"Print the man page."`
 }
 
+// SettingFlags are those of the configuration, for the commands that have one
+// (takesConfig).
+type settingFlags struct {
+	Config    string   `placeholder:"FILE" help:"Configuration: one EDN map."`
+	Listen    []string `sep:"none" placeholder:"URL" help:"unix:/path, tcp://host:port, http://host:port; may repeat."`
+	Static    *string  `placeholder:"DIR" help:"Folder of pages (public, if there is one)."`
+	DataDir   *string  `placeholder:"DIR" help:"Folder for what must outlive it (none)."`
+	LogLevel  string   `placeholder:"LEVEL" help:"debug, info, warn or error (info)."`
+	LogFormat string   `placeholder:"FORMAT" enum:"text,edn,json" default:"text" help:"Logs as text, edn or json (text)."`
+	Set       []string `sep:"none" placeholder:":PATH=EDN" help:"Any key, like :flow/max-depth=100; may repeat."`
+}
+
 type (
 	pipeCommand   struct{}
 	serveCommand  struct{}
@@ -103,8 +108,8 @@ type (
 
 // Run is the program: it returns the exit code.
 func run(args []string, sys system) int {
-	if g, ok := plainPipe(args, sys); ok {
-		return g.start(sys, runPipe)
+	if g, command := plain(args, sys); command != nil {
+		return g.start(sys, command)
 	}
 	var g grammar
 	parser := newParser(&g)
@@ -242,14 +247,6 @@ func emptyArgument(parsed *kong.Context) error {
 	return nil
 }
 
-// PlainPipe recognises how a script spawns its sidecar: it asks for nothing that
-// a parser has to look up, and should not wait the millisecond that one takes.
-func plainPipe(args []string, sys system) (g grammar, ok bool) {
-	pod, _ := sys.lookup("BABASHKA_POD")
-	spawned := len(args) == 0 && !sys.Terminal && pod == ""
-	return grammar{LogFormat: "text"}, spawned || len(args) == 1 && args[0] == "pipe"
-}
-
 // WithCommand adds the command that is meant where none is given, or returns
 // nothing where none can be meant.
 func withCommand(parser *kong.Kong, args []string, sys system) ([]string, error) {
@@ -291,7 +288,7 @@ func usage(sys system, args []string, err error) int {
 }
 
 // Loader lays file, environment and flags over the defaults.
-func (g *grammar) loader(sys system, file string) *Loader {
+func (g *settingFlags) loader(sys system, file string) *Loader {
 	l := NewLoader(sys.lookup)
 	if file != "" {
 		l.File(file)
@@ -319,7 +316,7 @@ func (g *grammar) loader(sys system, file string) *Loader {
 	return l
 }
 
-func (g *grammar) start(sys system, command func(*cliContext) int) int {
+func (g *settingFlags) start(sys system, command func(*cliContext) int) int {
 	loader := g.loader(sys, g.Config)
 	cfg, err := loader.Config()
 	if err != nil {

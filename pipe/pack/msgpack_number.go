@@ -43,7 +43,7 @@ func (out *msgpackOut) number(f *outFrame, at int, tok []byte) error {
 			out.dst = appendInt(out.dst, n)
 			return nil
 		}
-		return out.edn(at, "is the integer "+string(clip(tok))+", which has more than 64 bits")
+		return out.edn(at, "is the integer %s of more than 64 bits", tok)
 	case numRatio:
 		i := bytes.IndexByte(tok, '/')
 		above, err := strconv.ParseInt(string(tok[:i]), 10, 64)
@@ -63,13 +63,13 @@ func (out *msgpackOut) number(f *outFrame, at int, tok []byte) error {
 		out.double(f, parseDouble(tok))
 		return nil
 	}
-	return out.edn(at, "is the ratio "+string(clip(tok))+", which has more than 64 bits")
+	return out.edn(at, "is the ratio %s of more than 64 bits", tok)
 }
 
 // IsBig reports whether an integer ends with the N of big ones; with a radix it is a
 // digit.
 func isBig(tok []byte) bool {
-	return tok[len(tok)-1] == 'N' && bytes.IndexAny(tok[:min(4, len(tok))], "rR") < 0
+	return tok[len(tok)-1] == 'N' && !bytes.ContainsAny(tok[:min(4, len(tok))], "rR")
 }
 
 // ParseInt reads an integer of any spelling.

@@ -2,6 +2,7 @@ package pack
 
 import (
 	"bytes"
+	"strings"
 	"unicode/utf8"
 
 	"github.com/vmihailenco/msgpack/v5/msgpcode"
@@ -16,7 +17,8 @@ func (p *msgpackPacker) Pack(dst, edn []byte) ([]byte, error) {
 	if err := out.message(); err != nil {
 		return dst, err
 	}
-	return out.finish(), nil
+	out.fix()
+	return out.dst, nil
 }
 
 // MsgpackOut reads EDN and writes MessagePack, with open collections on a stack of its
@@ -151,7 +153,7 @@ func (out *msgpackOut) other(f *outFrame, c byte) (opened bool, err error) {
 		n := utf8.EncodeRune(text[:], charRune(tok))
 		out.dst = append(appendExtHead(out.dst, extChar, n), text[:n]...)
 	case tokRegex:
-		return false, out.edn(at, "is a regex")
+		return false, out.edn(at, "is a regex", nil)
 	case tokTag:
 		return false, out.tagged(f, at, tok)
 	default:
@@ -222,7 +224,7 @@ func (out *msgpackOut) str(f *outFrame, tok []byte, plain bool) error {
 	if !plain {
 		var whole bool
 		if text, whole = out.unescaped(text); !whole {
-			return out.edn(out.pos-len(tok), "is a string with half of a surrogate pair")
+			return out.edn(out.pos-len(tok), "is a string with half of a surrogate pair", nil)
 		}
 	}
 	from := len(out.dst)
@@ -271,13 +273,15 @@ func plainEnd(b []byte, i int) (end int, plain bool) {
 }
 
 // Edn writes a value that MessagePack does not have as its EDN text. The value is the
-// one that begins at a place and has just been read.
-func (out *msgpackOut) edn(at int, problem string) error {
+// one that begins at a place and has just been read; problem says what it is, of which
+// %s is the text.
+func (out *msgpackOut) edn(at int, problem string, text []byte) error {
 	if out.sente {
-		return unsupported(out.tokens.text, at, "bad-msgpack", problem+", which Sente's MessagePack has no form for",
+		return unsupported(out.tokens.text, at, "bad-msgpack",
+			strings.Replace(problem, "%s", string(clip(text)), 1)+", and Sente's MessagePack has no form for that",
 			"send something else in its place, or let this peer use :edn")
 	}
-	text := out.tokens.text[at:out.pos]
-	out.dst = append(appendExtHead(out.dst, extEDN, len(text)), text...)
+	value := out.tokens.text[at:out.pos]
+	out.dst = append(appendExtHead(out.dst, extEDN, len(value)), value...)
 	return nil
 }

@@ -5,7 +5,6 @@ import (
 	"encoding/base64"
 	"encoding/binary"
 	"slices"
-
 )
 
 // Tags of our own in EDN text, for what MessagePack has and EDN has not.
@@ -44,7 +43,7 @@ func (out *msgpackOut) tagged(f *outFrame, at int, tag []byte) error {
 	}
 	out.pos = behind
 	out.skip()
-	return out.edn(at, "has the tag "+string(clip(tag)))
+	return out.edn(at, "has the tag %s", tag)
 }
 
 // Quoted reads a string and returns its inside, which has no escapes if it is ok.
@@ -185,4 +184,3 @@ func lower(text []byte) {
 		}
 	}
 }
-

@@ -65,7 +65,7 @@ func appendPath(dst, text []byte, at int) []byte {
 		switch {
 		case s.shut == ']':
 			dst = strconv.AppendInt(dst, int64(s.n), 10)
-		case len(s.key) > 64 || bytes.ContainsAny(s.key, "\n\r;"):
+		case len(s.key) > 64 || bytes.ContainsAny(s.key, "\n\r"):
 			dst = pipe.AppendString(dst, string(clip(s.key)))
 		default:
 			dst = append(dst, s.key...)

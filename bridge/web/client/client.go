@@ -12,12 +12,6 @@ import (
 //go:embed *.js
 var parts embed.FS
 
-var (
-	include = regexp.MustCompile(`(?m)^ *// include (\S+)\n`)
-	comment = regexp.MustCompile(`(?m)^ *(?://.*|/\*\*(?s:.*?)\*/)\n`)
-	indent  = regexp.MustCompile(`(?m)^ +`)
-)
-
 // JS is what is served as /sente-lite.js.
 func JS() []byte {
 	js, err := Join(parts)
@@ -32,6 +26,12 @@ func JS() []byte {
 // comments that have lines of their own, and indentation, are for who reads the
 // parts: they would be a third of what each page loads.
 func Join(dir fs.FS) ([]byte, error) {
+	// Here, not in the package: a sidecar whose pages load no client never needs them.
+	var (
+		include = regexp.MustCompile(`(?m)^ *// include (\S+)\n`)
+		comment = regexp.MustCompile(`(?m)^ *(?://.*|/\*\*(?s:.*?)\*/)\n`)
+		indent  = regexp.MustCompile(`(?m)^ +`)
+	)
 	main, err := fs.ReadFile(dir, "sente-lite.js")
 	if err != nil {
 		return nil, err
