@@ -27,14 +27,14 @@
   "(f v), or a promise of it where v is one. Where there are threads, a packer's
   promise or future is waited for."
   [v f]
-  #?(:clj  (f (if (instance? clojure.lang.IDeref v) (deref v) v))
+  #?(:clj  (f (if (and (instance? clojure.lang.IPending v) (not (seq? v))) (deref v) v)) ; a lazy seq is pending, too
      :cljs (if (promise? v) (.then v f) (f v))))
 
 (defn- attempt
   "What (f) gives, or (no e) where it, or its promise, fails."
   [f no]
   (let [v (try (then (f) identity)
-               (catch #?(:clj Throwable :cljs :default) e (no e)))]
+               (catch #?(:clj Throwable :cljs :default) e (then (no e) identity)))]
     #?(:clj v :cljs (if (promise? v) (.catch v no) v))))
 
 (defn- size [m] (if (string? m) (count m) (bytes/size m)))

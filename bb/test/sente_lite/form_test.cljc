@@ -226,6 +226,30 @@
     (is (= {:status :ok} (s/retry-dead-letter! client (:id (first (s/dead-letters client))))))
     (is (= "mine [:t/of :bad]" (last @out)) "and sent again")))
 
+(defn- packers-that-promise [done]
+  (let [later (fn [v] #?(:clj (future v) :cljs (js/Promise.resolve v)))
+        {:keys [client out] :as w}
+        (connected false {:packer :mine :packers {:mine {:pack   (fn [v] (later (if (str/includes? (pr-str v) ":bad") (throw (ex-info "no form" {})) (bytes/utf8 (pr-str v)))))
+                                                         :unpack (fn [b] (later (wire/read-text (bytes/text b))))}}
+                          :on-error (fn [_])})
+        seen  (atom [])]
+    (s/on! client :t/in (fn [{:keys [data]}] (swap! seen conj data)))
+    (receive! w (bytes/utf8 (wire/text handshake)))
+    (doseq [n [1 2 3]] (receive! w (bytes/utf8 (wire/text [:t/in n]))))
+    (until #(= [1 2 3] @seen)
+           (fn []
+             (s/send! client [:t/out 1])
+             (s/send! client [:t/of :bad])
+             (s/send! client [:t/out 2])
+             (until #(str/includes? (str/join (map bytes/text @out)) "[:t/out 2]")
+                    (fn []
+                      (is (re-find #"(?s)t/out 1.*not-packed.*t/out 2" (str/join (map bytes/text @out))))
+                      (is (= [[:t/of :bad]] (map :event (s/dead-letters client))))
+                      (done)))))))
+
+(deftest packers-may-promise
+  #?(:clj (packers-that-promise (fn [])) :cljs (async done (packers-that-promise done))))
+
 (deftest layers-of-ones-own
   (let [flip (fn [b] #?(:clj (byte-array (map #(unchecked-byte (bit-xor 255 %)) b)) :cljs (js/Uint8Array.from (clj->js (mapv #(bit-xor 255 (aget b %)) (range (.-length b)))))))
         {:keys [client out] :as w} (connected false {:packer [:edn :flip] :layers {:flip {:encode flip :decode (fn [b _] (flip b))}}})]
