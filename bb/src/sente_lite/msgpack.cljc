@@ -204,7 +204,7 @@
 (defn- take-named!
   "The value of one of the extensions that are known, ::unknown of others."
   [in keys id n depth]
-  (case id
+  (case (long id)
     0   (if (zero? n) (bad in "an empty keyword is") (keyword (mb/take-text! in n)))
     1   (if (zero? n) (bad in "an empty symbol is") (symbol (mb/take-text! in n)))
     2   (let [s (mb/take-text! in n)]
@@ -218,7 +218,7 @@
     16  (let [xs (take! in keys (dec depth))] (if (vector? xs) (apply list xs) (bad in "a list without an array ends")))
     17  (wire/read-text (mb/take-text! in n))
     -1  (let [nanos (if (= n 12) (mb/take-u32! in) 0)]
-          (case n
+          (case (long n)
             4  (mb/inst (mb/take-u32! in) 0)
             8  (let [a (mb/take-u32! in) b (mb/take-u32! in)] (mb/inst (+ b (* 4294967296 (mod a 4))) (quot a 4)))
             12 (mb/inst (mb/take-i64! in) nanos)
@@ -237,7 +237,7 @@
       :else               (bad in (str "extension " id " has not the length that it says")))))
 
 (defn- take! [in keys depth]
-  (let [t (mb/take-u8! in)]
+  (let [t (long (mb/take-u8! in))]
     (cond
       (< t 0x80)  t
       (< t 0x90)  (take-map! in keys (- t 0x80) depth)

@@ -110,7 +110,7 @@
 (defn ext-head!
   "What stands before the n bytes of an extension."
   [out id n]
-  (case n
+  (case (long n)
     1  (u8! out 0xd4 id)
     2  (u8! out 0xd5 id)
     4  (u8! out 0xd6 id)
