@@ -61,11 +61,14 @@ const (
 // TestGzipOfPages connects pages with and without what gzip takes: the connection
 // is there in any case, and says plainly what is missing.
 func TestGzipOfPages(t *testing.T) {
-	pako, err := os.ReadFile("../testdata/npm/node_modules/pako/dist/browser/pako.umd.min.js")
-	if err != nil {
-		t.Fatal(err)
+	pakos := map[string][]byte{}
+	for name, file := range map[string]string{"pako2.js": "pako/dist/pako.min.js", "pako3.js": "pako3/dist/browser/pako.umd.min.js"} {
+		js, err := os.ReadFile("../testdata/npm/node_modules/" + file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		pakos[name] = js
 	}
-	const loaded = `<script src="pako.js"></script>`
 	works := `["Grüße, 世界 😀" "text" :sente-lite/too-large :sente-lite/too-large :sente-lite/bad-gzip]`
 	for _, tt := range []struct {
 		name, before, behind string
@@ -73,14 +76,15 @@ func TestGzipOfPages(t *testing.T) {
 		says                 string // on the console
 	}{
 		{"streams", "", more + functions, `{:same true, :binary true, :told [], :refused nil}`, works, ""},
-		{"pako", withoutStreams + loaded, more + functions, `{:same true, :binary true, :told [], :refused nil}`, works, ""},
+		{"pako 2", withoutStreams + `<script src="pako2.js"></script>`, more + functions, `{:same true, :binary true, :told [], :refused nil}`, works, ""},
+		{"pako 3", withoutStreams + `<script src="pako3.js"></script>`, more + functions, `{:same true, :binary true, :told [], :refused nil}`, works, ""},
 		{"neither", withoutStreams, more + functions, `{:same true, :binary false, :told [:sente-lite/no-gzip], :refused nil}`,
 			"sente-lite: gzip: this browser has no CompressionStream, and the page has not loaded pako", "sente-lite: connecting without :gzip: this browser has no CompressionStream, and the page has not loaded pako"},
 		{"not loaded", "", "", `:refused "sente-lite: the option :packer or :gzip needs one more script in the page: src=\"/sente-lite-more.cljs\", behind \"/sente-lite.cljs\""}`, "", ""},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			dir := t.TempDir()
-			for name, data := range map[string][]byte{"scittle.js": scittleJS(t), "pako.js": pako, "index.html": fmt.Appendf(nil, gzipPage, tt.before, tt.behind)} {
+			for name, data := range map[string][]byte{"scittle.js": scittleJS(t), "pako2.js": pakos["pako2.js"], "pako3.js": pakos["pako3.js"], "index.html": fmt.Appendf(nil, gzipPage, tt.before, tt.behind)} {
 				if err := os.WriteFile(filepath.Join(dir, name), data, 0o600); err != nil {
 					t.Fatal(err)
 				}

@@ -164,6 +164,7 @@ func (h *Hub) Serve(ctx context.Context, l Listener) error {
 // leaves c alone, once the hub is shutting down.
 func (h *Hub) Attach(c Conn) bool {
 	l := newLink(h, c) // now: links are numbered in the order of their coming
+	l.moves = true
 	return h.life.run(func() { l.run(nil) }, true)
 }
 

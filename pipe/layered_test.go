@@ -90,7 +90,13 @@ var plainZip zip
 
 func dress(t *testing.T, h *pipe.Hub, server pipe.ConnInfo, hello string, outer pipe.Coder) *dressed {
 	t.Helper()
-	c, s := transport.Mem(transport.MemOptions{Server: server, Buffer: 8 << 20})
+	return dressWithin(t, h, server, hello, outer, 4<<20)
+}
+
+// dressWithin is dress over a link that holds so many bytes each way.
+func dressWithin(t *testing.T, h *pipe.Hub, server pipe.ConnInfo, hello string, outer pipe.Coder, buffer int) *dressed {
+	t.Helper()
+	c, s := transport.Mem(transport.MemOptions{Server: server, Buffer: buffer})
 	h.Attach(s)
 	p := &dressed{t: t, conn: c, outer: outer}
 	p.write([]byte(hello))
@@ -381,7 +387,7 @@ func TestCompressedOnce(t *testing.T) {
 		const peers = manyPeers
 		var all []*dressed
 		for range peers {
-			p := dress(t, h, asClient, "[:sente-lite/hello {:gzip true :bundle true}]", nil)
+			p := dressWithin(t, h, asClient, "[:sente-lite/hello {:gzip true :bundle true}]", nil, 32<<10)
 			p.send(`[:sente-lite/subscribe {:channel-id "all"}]`, false)
 			if got := p.read(); !strings.Contains(got, ":success true") {
 				t.Fatal(got)

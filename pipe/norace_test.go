@@ -2,4 +2,7 @@
 
 package pipe_test
 
-const manyPeers = 10_000
+const (
+	manyPeers = 10_000
+	formStep  = 1
+)

@@ -38,7 +38,8 @@ func newFront(t *testing.T, cfg Config, set pipe.Settings) *front {
 	t.Helper()
 	f := &front{t: t, log: &pipetest.Text{}}
 	cfg.Log = slog.New(slog.NewTextHandler(f.log, &slog.HandlerOptions{Level: slog.LevelDebug}))
-	f.hub = pipe.NewHub(pipe.HubConfig{Version: "0.0.0", Log: cfg.Log, Packers: []pipe.Packer{pack.JSON}}, set)
+	f.hub = pipe.NewHub(pipe.HubConfig{Version: "0.0.0", Log: cfg.Log,
+		Packers: []pipe.Packer{pack.JSON, pack.Msgpack}, Layers: []*pipe.Layer{pack.Gzip, pack.Zstd}}, set)
 	cfg.Hub = f.hub
 	cfg.Options = transport.Options{Limits: set.Flow.OrDefault().Limits(), Budget: f.hub}
 	f.srv = New(cfg)

@@ -79,7 +79,7 @@ func TestUpgradeTells(t *testing.T) {
 		{"v=1", "Authorization: Bearer wrong", pipe.CloseUnauthorized},
 		{"v=1", "Sec-WebSocket-Protocol: sente-lite, sente-lite.token.wrong", pipe.CloseUnauthorized},
 		{"v=1&packer=xml", "Authorization: Bearer right", pipe.CloseProtocol},
-		{"v=1&gzip=1", "Authorization: Bearer right", pipe.CloseProtocol},
+		{"v=1&packer=msgpack,aes-gcm", "Authorization: Bearer right", pipe.CloseProtocol},
 		{"v=1&credit=-1", "Authorization: Bearer right", pipe.CloseProtocol},
 		{"v=1&seen=x", "Authorization: Bearer right", pipe.CloseProtocol},
 		{"v=1&bundle=yes", "Authorization: Bearer right", pipe.CloseProtocol},

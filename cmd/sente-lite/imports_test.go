@@ -69,6 +69,7 @@ var livesIn = map[string][]string{
 	"olympos.io/encoding/edn":         {"pipe/pack"},
 	"github.com/vmihailenco/msgpack/": {"pipe/pack"},
 	"github.com/klauspost/compress/":  {"pipe/pack"},
+	"github.com/andybalholm/brotli":   {"pipe/pack"},
 	"github.com/sourcegraph/jsonrpc2": {"bridge/lsp"},
 	"github.com/hashicorp/go-plugin":  {"plugins/proc"},
 	"github.com/nats-io/":             {"bridge/nats"},
@@ -89,6 +90,7 @@ var inTests = []string{
 	"github.com/rogpeppe/go-internal/", "go.uber.org/goleak", "pgregory.net/rapid",
 	"github.com/coder/websocket", "github.com/lxzan/gws",
 	"olympos.io/encoding/edn", "github.com/vmihailenco/msgpack/", "github.com/klauspost/compress/",
+	"github.com/andybalholm/brotli",
 }
 
 // goPackage is what go list says about a package.

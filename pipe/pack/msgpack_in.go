@@ -91,11 +91,14 @@ func (in *msgpackIn) message() *pipe.Error {
 	}
 }
 
+// MaxNames is how many keys and elements are looked at for one that comes twice.
+const maxNames = 1 << 20
+
 // Counted notes the value that was written to dst from a place on, as one of f's. Of
-// those that come once, what is long is not compared if it has others in it, which were:
-// so no byte is read again for every level that it is in.
+// those that come once, a long collection is not compared: so no byte is read again for
+// every level that it is in.
 func (in *msgpackIn) counted(f *inFrame, from, at int, opened bool) {
-	if f.only && (!f.isMap || f.key()) && !(opened && len(in.dst)-from > moveAtOnce) {
+	if f.only && (!f.isMap || f.key()) && !(opened && len(in.dst)-from > 256) && len(in.names.all) < maxNames {
 		in.names.add(in.dst[:len(in.dst)-1], from, at)
 	}
 	f.left--

@@ -32,8 +32,8 @@ type msgpackOut struct {
 // An outFrame is one open collection.
 type outFrame struct {
 	place
-	n     int    // values so far; of a map, keys and values
-	ns    []byte // of a namespaced map
+	n     int  // values so far; of a map, keys and values
+	ns    span // where that of a namespaced map stands
 	kind  holder
 	exact bool // inside a set or a key: what is equal must be the same bytes
 }
@@ -65,7 +65,7 @@ func (out *msgpackOut) message() error {
 		switch c := b[i]; c {
 		case '[', '(', '{':
 			out.pos++
-			out.open(f, c, nil)
+			out.open(f, c, span{})
 			continue
 		case ']', ')', '}':
 			out.pos++
@@ -108,7 +108,7 @@ func (out *msgpackOut) message() error {
 // Other takes any value, and what opens one.
 func (out *msgpackOut) other(f *outFrame, c byte) (opened bool, err error) {
 	if isDigit(c) || c == '-' {
-		if out.small() {
+		if out.small(f) {
 			return false, nil
 		}
 	}
@@ -117,11 +117,11 @@ func (out *msgpackOut) other(f *outFrame, c byte) (opened bool, err error) {
 	switch k {
 	case tokOpen:
 		if tok[0] == '#' && len(tok) == 2 {
-			out.open(f, '#', nil)
+			out.open(f, '#', span{})
 		} else if tok[0] == '#' {
-			out.open(f, '{', namespace(tok))
+			out.open(f, '{', span{uint32(at + 2), uint32(at + 2 + len(namespace(tok)))})
 		} else {
-			out.open(f, tok[0], nil)
+			out.open(f, tok[0], span{})
 		}
 		return true, nil
 	case tokShut:
@@ -163,7 +163,7 @@ func (out *msgpackOut) other(f *outFrame, c byte) (opened bool, err error) {
 }
 
 // Open begins a collection, # for a set, which is the next value of f.
-func (out *msgpackOut) open(f *outFrame, c byte, ns []byte) {
+func (out *msgpackOut) open(f *outFrame, c byte, ns span) {
 	in := outFrame{kind: heldArray, ns: ns, exact: f.exactly()}
 	switch c {
 	case '{':
@@ -189,7 +189,6 @@ func (out *msgpackOut) close(f *outFrame) error {
 		n /= 2
 	}
 	out.settle(f.place, f.kind, n)
-	f.ns = nil
 	out.frames = out.frames[:len(out.frames)-1]
 	return nil
 }
@@ -204,11 +203,12 @@ func (out *msgpackOut) keyword(f *outFrame, text []byte) {
 
 // Name writes a keyword or symbol. The keys of a namespaced map get its namespace.
 func (out *msgpackOut) name(f *outFrame, id int8, text []byte) {
-	if f != nil && f.ns != nil && f.key() {
+	if f != nil && f.ns.to > 0 && f.key() {
 		name, qualify := unqualified(text)
 		if qualify {
-			out.dst = appendExtHead(out.dst, id, len(f.ns)+1+len(name))
-			out.dst = append(append(out.dst, f.ns...), '/')
+			ns := out.tokens.text[f.ns.from:f.ns.to]
+			out.dst = appendExtHead(out.dst, id, len(ns)+1+len(name))
+			out.dst = append(append(out.dst, ns...), '/')
 		} else {
 			out.dst = appendExtHead(out.dst, id, len(name))
 		}

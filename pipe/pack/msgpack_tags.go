@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/base64"
 	"encoding/binary"
+	"math"
 	"slices"
 )
 
@@ -129,13 +130,13 @@ func (out *msgpackOut) ext() bool {
 	return false
 }
 
-// IsForeign reports whether an ext has no form of its own in EDN text: instants beyond
-// the years of four digits are such, too.
+// IsForeign reports whether an ext has no form of its own in EDN text. Instants beyond
+// the years of four digits are such, too, as far as Java has them.
 func isForeign(id int8, content []byte) bool {
 	switch id {
 	case extInstant:
 		in, ok := instantOf(content)
-		return ok && !in.hasText()
+		return ok && !in.hasText() && max(in.seconds, -in.seconds) < math.MaxInt64/1000
 	case extKeyword, extSymbol, extChar, extRatio, extSet, extCached, extUUID, extList, extEDN:
 		return false
 	}

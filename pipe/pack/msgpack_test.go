@@ -45,7 +45,8 @@ var msgpackTable = []struct{ name, edn, hex, back string }{
 	{"uuid", `#uuid "F81D4FAE-7dec-11d0-a765-00a0c91e6bf6"`, "c72409 66383164346661652d376465632d313164302d613736352d303061306339316536626636", `#uuid "f81d4fae-7dec-11d0-a765-00a0c91e6bf6"`},
 	{"bytes", `[#sente-lite/bytes "" #sente-lite/bytes "aGk=" #sente-lite/ext [42 "Bw=="] #sente-lite/ext [-7 ""]]`, "94 c400 c4026869 d42a07 c700f9", ""},
 	{"no bytes", `[#sente-lite/bytes "aGk" #sente-lite/bytes "aGl=" #sente-lite/bytes "a\nGk" #sente-lite/bytes :a #sente-lite/ext [0 "YQ=="] #sente-lite/ext [300 ""] #sente-lite/ext [1 ""] #sente-lite/ext [-1 "AAAAAAAAAAAAAAAA"]]`, "", ""},
-	{"a far instant", `#sente-lite/ext [-1 "AAAAAH//////////"]`, "c70cff00000000 7fffffffffffffff", ""},
+	{"a far instant", `#sente-lite/ext [-1 "AAAAAAAAADr/9EGA"]`, "c70cff00000000 0000003afff44180", ""},
+	{"an instant that Java has not", `#sente-lite/ext [-1 "AAAAAH//////////"]`, "", ""},
 	{"dropped", "; c\n^:m [#_ x 1, ^{:a 1} {} #_ #_ 1 2] ; d", "92 01 80", "[1 {}]"},
 	{"unreadable", `[#"a\d" #object[a 0x1 "b"]]`, "92 c7061123 22615c6422 c71211 236f626a6563745b6120307831202262225d", ""},
 }

@@ -13,8 +13,8 @@ import (
 
 // A Client does the client's side of recovery as the contract's section 5 has it: it counts,
 // acknowledges, keeps what it has sent, comes back with its session and sends again what the
-// sidecar lacks. It speaks EDN, over whatever Dial brings, and keeps to the credit it is
-// given. Some fields make it behave badly.
+// sidecar lacks. It speaks EDN, over whatever Dial brings (Dress puts a form around that),
+// and keeps to the credit it is given. Some fields make it behave badly.
 //
 // Set the fields, then call Start. Its functions may be called by any goroutine.
 type Client struct {
@@ -79,6 +79,15 @@ func (c *Client) Raw(message string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.control = append(c.control, []byte(message))
+	c.changed.Broadcast()
+}
+
+// Ack acknowledges what has come now, rather than after 32 items or 1 s.
+func (c *Client) Ack() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.acked = c.received
+	c.control = append(c.control, fmt.Appendf(nil, "[:sente-lite/ack %d]", c.received))
 	c.changed.Broadcast()
 }
 

@@ -68,6 +68,7 @@ func (l *echoLink) tryWrite(p []byte) (int, error) {
 	return len(p), nil
 }
 
+func (l *echoLink) tryWriteAll(p, q []byte) (int, error)         { return writeBoth(l.tryWrite, p, q) }
 func (l *echoLink) write(p []byte, _ time.Duration) (int, error) { return l.tryWrite(p) }
 func (l *echoLink) endRead()                                     {}
 func (l *echoLink) closeWrite() error                            { return nil }

@@ -38,7 +38,7 @@ func newTaker() *taker {
 	return &taker{hello: pipe.Hello{Ours: true}, first: make(chan pipe.Message, 1), end: make(chan struct{})}
 }
 
-func (k *taker) Read(idle func()) (pipe.Message, error) {
+func (k *taker) Read(idle func() bool) (pipe.Message, error) {
 	if len(k.says) > 0 {
 		m := pipe.Message{Data: []byte(k.says[0]), Text: true}
 		k.says = k.says[1:]

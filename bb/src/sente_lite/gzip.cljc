@@ -5,7 +5,7 @@
 
   The JVM and Babashka use java.util.zip, nbb Node's zlib. A page uses the browser's
   CompressionStream, or where it has none pako, if the page has loaded it
-  (<script src=\"pako.min.js\">, from npm's pako); without either it says so.
+  (<script src=\"pako.min.js\">, from npm's pako 2 or 3); without either it says so.
 
   What is read must be one gzip member and nothing behind it, with the right
   checksum, and may not become larger than a limit: a bomb costs the limit at most."
