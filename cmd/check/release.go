@@ -13,6 +13,7 @@ import (
 	"regexp"
 	"runtime"
 	"slices"
+	"strings"
 
 	"github.com/sente-lite/sente-lite/bb"
 	"github.com/sente-lite/sente-lite/bridge/web/client"
@@ -146,7 +147,7 @@ func (r *releaser) files(ctx context.Context, work string) ([]entry, error) {
 		all = append(all, entry{name: name + ending, data: data})
 	}
 	for _, e := range common {
-		if e.name == "sente-lite.cljs" || slices.Contains(clientFiles, e.name) {
+		if strings.HasSuffix(e.name, ".cljs") || slices.Contains(clientFiles, e.name) {
 			all = append(all, e)
 		}
 	}
@@ -185,11 +186,15 @@ func (r *releaser) common(ctx context.Context, version string) ([]entry, error) 
 	if err != nil {
 		return nil, err
 	}
+	more, err := bb.ScittleMore(version)
+	if err != nil {
+		return nil, err
+	}
 	notices, err := r.notices(ctx, systems)
 	if err != nil {
 		return nil, err
 	}
-	all = append(all, entry{name: "sente-lite.cljs", data: scittle}, entry{name: "NOTICES.txt", data: notices})
+	all = append(all, entry{name: "sente-lite.cljs", data: scittle}, entry{name: "sente-lite-more.cljs", data: more}, entry{name: "NOTICES.txt", data: notices})
 	slices.SortFunc(all, func(a, b entry) int { return bytes.Compare([]byte(a.name), []byte(b.name)) })
 	return all, nil
 }
