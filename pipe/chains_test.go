@@ -33,7 +33,7 @@ func chain(t *testing.T, h *pipe.Hub, packer pipe.Packer, layers ...*pipe.Layer)
 	p := &chained{t: t, conn: c, packer: packer, layers: layers}
 	names := ":" + packer.Name()
 	for _, l := range layers {
-		half, bad := l.New()
+		half, bad := l.New(true)
 		if bad != nil {
 			t.Fatal(bad)
 		}

@@ -40,7 +40,8 @@ type Layer struct {
 	Overhead int
 
 	// New makes the two halves of one link, or says what the layer lacks: a key, say.
-	New func() (Coder, *Error)
+	// far is for the other side of the link, a client's.
+	New func(far bool) (Coder, *Error)
 }
 
 // A Coder is a layer at work on one link. Encode is called by one goroutine at a

@@ -28,7 +28,7 @@ func (l *link) open(f *Form) *Error {
 	}
 	on := &layered{form: f}
 	for _, layer := range f.Layers {
-		c, bad := layer.New()
+		c, bad := layer.New(false)
 		if bad != nil {
 			return bad
 		}

@@ -19,7 +19,7 @@ import (
 type zip struct{ encoded, decoded atomic.Int64 }
 
 func (z *zip) layer() *pipe.Layer {
-	return &pipe.Layer{Name: "gzip", Compresses: true, New: func() (pipe.Coder, *pipe.Error) { return z, nil },
+	return &pipe.Layer{Name: "gzip", Compresses: true, New: func(bool) (pipe.Coder, *pipe.Error) { return z, nil },
 		Is: func(b []byte) bool { return bytes.HasPrefix(b, []byte{0x1f, 0x8b}) }}
 }
 
@@ -52,7 +52,7 @@ func (z *zip) Decode(dst, src []byte, limit int) ([]byte, error) {
 type turned struct{ in, out byte }
 
 func turnedLayer() *pipe.Layer {
-	return &pipe.Layer{Name: "turned", Overhead: 1, New: func() (pipe.Coder, *pipe.Error) { return new(turned), nil }}
+	return &pipe.Layer{Name: "turned", Overhead: 1, New: func(bool) (pipe.Coder, *pipe.Error) { return new(turned), nil }}
 }
 
 func (c *turned) Encode(dst, src []byte) ([]byte, error) {

@@ -39,7 +39,7 @@ func Dress(c pipe.Conn, f *pipe.Form, upgraded bool) (*Dressed, error) {
 	d := &Dressed{Conn: c, form: f, said: upgraded, greeted: upgraded}
 	d.Limit(pipe.Limits{})
 	for _, l := range f.Layers {
-		coder, bad := l.New()
+		coder, bad := l.New(true)
 		if bad != nil {
 			return nil, bad
 		}

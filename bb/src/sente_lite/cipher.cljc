@@ -36,6 +36,18 @@
 (defn- same? [a b]
   #?(:clj (Arrays/equals ^bytes a ^bytes b) :cljs (= (vec a) (vec b))))
 
+(defn- sidecars?
+  "Whether a nonce is of the sidecar's side: its first bit says so."
+  [nonce]
+  (>= #?(:clj (bit-and 255 (aget ^bytes nonce 0)) :cljs (aget nonce 0)) 128))
+
+(defn- of-side
+  "8 bytes as the first of one side's nonces."
+  [b sidecar?]
+  #?(:clj  (aset-byte b 0 (unchecked-byte (if sidecar? (bit-or (aget ^bytes b 0) 128) (bit-and (aget ^bytes b 0) 127))))
+     :cljs (aset b 0 (if sidecar? (bit-or (aget b 0) 128) (bit-and (aget b 0) 127))))
+  b)
+
 (defn- random-8 []
   #?(:clj              (let [b (byte-array 8)] (.nextBytes (SecureRandom.) b) b)
      :org.babashka/nbb (js/Uint8Array.from (crypto/randomBytes 8))
@@ -106,9 +118,10 @@
 
 (defn coder
   "The two halves of one link: {:encode (fn [bytes]) :decode (fn [bytes limit])}.
-  Each is called in the order of messages, and gives bytes or a promise of them."
-  [k]
-  (let [mine   (random-8)
+  Each is called in the order of messages, and gives bytes or a promise of them.
+  `sidecar?` is for its side, which tests play."
+  [k & [sidecar?]]
+  (let [mine   (of-side (random-8) sidecar?)
         sent   (volatile! 0)
         theirs (volatile! nil)     ; the 8 bytes of the first that was opened
         last   (volatile! 0)
@@ -126,6 +139,8 @@
                              (when-not @theirs (vreset! theirs eight))
                              (vreset! last n)
                              content)]
+                 (when (= (sidecars? nonce) (boolean sidecar?))
+                   (refuse "a message came that is one of this side's own, perhaps of another link" "one of the other side's"))
                  (when (or (<= n @last) (and @theirs (not (same? eight @theirs))))
                    (refuse "a message came again, or out of its order" "each message once"))
                  (then (unseal k nonce mine sealed)

@@ -63,7 +63,7 @@
 (defn- chain-on-a-stream [done]
   (let [{:keys [client out] :as w} (connected true {:packer [:msgpack :gzip :aes-gcm] :key a-key})
         seen   (atom [])
-        theirs (cipher/coder a-key)
+        theirs (cipher/coder a-key true)
         send!  (fn [b] (then ((:encode theirs) b) (fn [m] (receive! w m))))
         open   (fn [m] ((:decode theirs) m 1000000))]
     (s/on! client :t/in (fn [{:keys [data]}] (swap! seen conj data)))
@@ -144,7 +144,7 @@
 
 (defn- wrong-key [done]
   (let [{:keys [client] :as w} (connected false {:packer [:edn :aes-gcm] :key "MDEyMzQ1Njc4OWFiY2RlZg=="})]
-    (then ((:encode (cipher/coder a-key)) (bytes/utf8 (wire/text handshake)))
+    (then ((:encode (cipher/coder a-key true)) (bytes/utf8 (wire/text handshake)))
           (fn [m]
             (receive! w m)
             (until #(= :closed (:phase (s/state client)))
@@ -156,7 +156,7 @@
   #?(:clj (wrong-key (fn [])) :cljs (async done (wrong-key done))))
 
 (defn- replayed [done]
-  (let [a (cipher/coder a-key) b (cipher/coder a-key) c (cipher/coder a-key)
+  (let [a (cipher/coder a-key) b (cipher/coder a-key true) c (cipher/coder a-key)
         code (fn [f] #?(:clj (try (f) :opened (catch Exception e (:code (ex-data e) :failed)))
                         :cljs (-> (js/Promise.resolve) (.then f) (.then (fn [_] :opened)) (.catch (fn [_] :sente-lite/bad-cipher)))))]
     (then ((:encode a) (bytes/utf8 "one"))

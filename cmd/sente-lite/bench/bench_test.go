@@ -30,7 +30,7 @@ func TestMain(m *testing.M) {
 }
 
 // deflate is a compressor for these tests.
-var deflate = &pipe.Layer{Name: "test-deflate", Compresses: true, New: func() (pipe.Coder, *pipe.Error) {
+var deflate = &pipe.Layer{Name: "test-deflate", Compresses: true, New: func(bool) (pipe.Coder, *pipe.Error) {
 	w, err := flate.NewWriter(nil, 1)
 	if err != nil {
 		return nil, &pipe.Error{Msg: err.Error()}

@@ -29,7 +29,7 @@ func compression(r *runner) error {
 
 func (r *runner) compress(s Sample, f pipe.Packer, l *pipe.Layer) error {
 	name := s.Name + ", " + f.Name() + " " + l.Name
-	coder, bad := l.New()
+	coder, bad := l.New(false)
 	if bad != nil {
 		return r.tell(Result{Bench: r.bench, Case: name, Problem: bad.Msg})
 	}
@@ -38,7 +38,7 @@ func (r *runner) compress(s Sample, f pipe.Packer, l *pipe.Layer) error {
 		return r.tell(Result{Bench: r.bench, Case: name, Problem: err.Error()})
 	}
 	// The floor has the same bundle, by a coder of its own.
-	alone, bad := l.New()
+	alone, bad := l.New(false)
 	if bad != nil {
 		return bad
 	}
