@@ -1,5 +1,5 @@
 // Package bb carries the Clojure library inside the binary: its sources, its
-// examples, and the one file that a page in Scittle loads.
+// examples, and the two files that a page in Scittle loads.
 //
 // The files under src are read by four platforms (select.go). What a platform
 // reads of a file is found by a small reader of Clojure source (read.go), which

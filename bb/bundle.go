@@ -17,17 +17,35 @@ func Scittle(version string) ([]byte, error) {
 	return bundle(files, "src", "sente-lite.core", version)
 }
 
+// ScittleMore returns what a page loads behind that for what few pages need: the
+// options :packer and :gzip, and make-buffered-sender.
+func ScittleMore(version string) ([]byte, error) {
+	return extend(files, "src", "sente-lite.core", "sente-lite.page-more", version)
+}
+
 // copyright is LICENSE's line, which copies are to keep.
 const copyright = "Copyright (c) 2026 The sente-lite authors"
 
 func bundle(files fs.FS, root, start, version string) ([]byte, error) {
+	return extend(files, root, "", start, version)
+}
+
+// extend makes the bundle of start without what that of loaded has.
+func extend(files fs.FS, root, loaded, start, version string) ([]byte, error) {
 	b := &bundler{files: files, roots: []string{root}, platform: OnScittle, follow: isOurs}
-	if err := b.add(start, nil); err != nil {
-		return nil, fmt.Errorf("bb: the bundle for Scittle: %w", err)
+	have := 0
+	for _, name := range []string{loaded, start} {
+		if name == "" {
+			continue
+		}
+		have = len(b.loaded)
+		if err := b.add(name, nil); err != nil {
+			return nil, fmt.Errorf("bb: the bundle for Scittle: %w", err)
+		}
 	}
 	out := fmt.Appendf(nil, ";; sente-lite %s for Scittle. %s. MIT license: https://github.com/sente-lite/sente-lite\n", version, copyright)
 	called := map[string]string{}
-	for _, f := range b.loaded {
+	for _, f := range b.loaded[have:] {
 		forms, err := Minify(f.file, WithoutDocs(f.forms), called)
 		if err != nil {
 			return nil, fmt.Errorf("bb: the bundle for Scittle: %w", err)

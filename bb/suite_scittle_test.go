@@ -105,8 +105,10 @@ func page(t *testing.T, tr tree) string {
 	t.Helper()
 	here := os.DirFS(".")
 	have := &bundler{files: here, roots: []string{"src"}, platform: OnScittle, follow: isOurs}
-	if err := have.add("sente-lite.core", nil); err != nil {
-		t.Fatal(err)
+	for _, name := range []string{"sente-lite.core", "sente-lite.page-more"} {
+		if err := have.add(name, nil); err != nil {
+			t.Fatal(err)
+		}
 	}
 	b := &bundler{files: here, roots: append([]string{"test/scittle"}, tr.roots...), platform: OnScittle, loaded: have.loaded}
 	b.follow = func(name string) bool {
@@ -126,7 +128,8 @@ func page(t *testing.T, tr tree) string {
 	}
 	write("scittle.js", scittleJS(t))
 	html := "<!doctype html>\n<meta charset=\"utf-8\">\n<link rel=\"icon\" href=\"data:,\">\n<script src=\"scittle.js\"></script>\n" +
-		"<script type=\"application/x-scittle\" src=\"/sente-lite.cljs\"></script>\n"
+		"<script type=\"application/x-scittle\" src=\"/sente-lite.cljs\"></script>\n" +
+		"<script type=\"application/x-scittle\" src=\"/sente-lite-more.cljs\"></script>\n"
 	for _, f := range b.loaded[len(have.loaded):] {
 		src, err := fs.ReadFile(here, f.file)
 		if err != nil {

@@ -250,10 +250,10 @@ func TestNoBundling(t *testing.T) {
 func TestFramesWithinTheirSize(t *testing.T) {
 	rapid.Check(t, func(r *rapid.T) {
 		flow := pipe.Flow{MaxFrameSize: rapid.IntRange(200, 3000).Draw(r, "max"), EventBufferSize: rapid.IntRange(2, 30).Draw(r, "size")}
-		hello := rapid.SampledFrom([]string{bundled, "[:sente-lite/hello {:bundle true :packer :json}]"}).Draw(r, "hello")
+		hello := rapid.SampledFrom([]string{bundled, "[:sente-lite/hello {:bundle true :packer :json}]", "[:sente-lite/hello {:bundle true :packer :msgpack}]"}).Draw(r, "hello")
 		sizes := rapid.SliceOfN(rapid.IntRange(0, 1500), 1, 60).Draw(r, "sizes")
 		synctest.Test(t, func(t *testing.T) {
-			h := pipe.NewHub(pipe.HubConfig{Packers: []pipe.Packer{pack.JSON}}, pipe.Settings{Flow: flow})
+			h := pipe.NewHub(pipe.HubConfig{Packers: []pipe.Packer{pack.JSON, pack.Msgpack}}, pipe.Settings{Flow: flow})
 			c, s := transport.Mem(transport.MemOptions{Server: asClient, Buffer: 1 << 20})
 			h.Attach(s)
 			a := &player{name: "a", conn: c, in: make(chan string, 4096)}

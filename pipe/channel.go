@@ -12,21 +12,29 @@ type channel struct {
 	members []*Session
 }
 
-// channelID returns the id of an event about a channel, and its name for the
-// policy: a string's characters, or else the text itself.
-func channelID(i Item) (id []byte, name string, bad *Error) {
-	id, ok := field(i, ":channel-id")
-	if !ok || isNil(id) {
-		return nil, "", badData(i, `a map with a :channel-id, like {:channel-id "room"}`)
+// checkID says what is wrong with the id of an event about a channel.
+func checkID(i Item, id []byte) *Error {
+	if id == nil || isNil(id) {
+		return badData(i, `a map with a :channel-id, like {:channel-id "room"}`)
 	}
 	if len(id) > maxChannelID {
-		return nil, "", &Error{Category: Incorrect, Code: "too-large", Event: string(i.Name),
+		return &Error{Category: Incorrect, Code: "too-large", Event: string(i.Name),
 			Msg: fmt.Sprintf("a :channel-id of %d bytes; at most %d are taken", len(id), maxChannelID)}
 	}
-	if name, err := Unquote(id); err == nil {
-		return id, name, nil
+	return nil
+}
+
+// mayUse reports whether a rule lets this peer do something with a channel. Its name
+// for that is a string's characters, or else the text itself.
+func (s *Session) mayUse(r *Rule, id []byte) bool {
+	if s.role != RoleClient || !r.Deny {
+		return true
 	}
-	return id, string(id), nil
+	name, err := Unquote(id)
+	if err != nil {
+		name = string(id)
+	}
+	return r.Allows(name)
 }
 
 var channelMsg = []byte("sente-lite/channel-msg")
@@ -41,13 +49,13 @@ const maxSubscriptions = 1000
 // subscribe handles [:sente-lite/subscribe {:channel-id c}]. The answer
 // precedes everything that the channel brings.
 func (s *Session) subscribe(i Item) {
-	id, name, bad := channelID(i)
-	if bad != nil {
+	id := s.l.args.fields(i, ":channel-id")[0]
+	if bad := checkID(i, id); bad != nil {
 		s.reject(i, bad)
 		return
 	}
 	h := s.hub
-	if s.role == RoleClient && !h.settings.Load().Policy.Subscribe.Allows(name) {
+	if !s.mayUse(&h.settings.Load().Policy.Subscribe, id) {
 		s.subscribed(i, id, "false", ":forbidden")
 		if i.Call == nil {
 			s.refuse(nil, forbidden(i, "the :policy of this sidecar does not let clients subscribe to "+short(id)))
@@ -57,7 +65,7 @@ func (s *Session) subscribe(i Item) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	ch := h.channels[string(id)]
-	if ch != nil && s.subs[ch.id] != nil {
+	if ch != nil && slices.Contains(s.subs, ch) {
 		s.subscribed(i, id, "true", "")
 		return
 	}
@@ -74,38 +82,37 @@ func (s *Session) subscribe(i Item) {
 
 // join puts a peer into a channel. Hub.mu is held.
 func (h *Hub) join(id string, s *Session) {
+	h.movements.Add(1)
 	ch := h.channels[id]
 	if ch == nil {
 		ch = &channel{id: id}
 		h.channels[id] = ch
 	}
-	if s.subs == nil {
-		s.subs = map[string]*channel{}
-	}
-	s.subs[ch.id] = ch
+	s.subs = append(s.subs, ch)
 	ch.members = append(ch.members, s)
 }
 
 // unsubscribe handles [:sente-lite/unsubscribe {:channel-id c}], which
 // sente_lite answers by subscribed as well.
 func (s *Session) unsubscribe(i Item) {
-	id, _, bad := channelID(i)
-	if bad != nil {
+	id := s.l.args.fields(i, ":channel-id")[0]
+	if bad := checkID(i, id); bad != nil {
 		s.reject(i, bad)
 		return
 	}
 	h := s.hub
 	h.mu.Lock()
-	ch := s.subs[string(id)]
-	if ch != nil {
-		delete(s.subs, ch.id)
+	ch := h.channels[string(id)]
+	at := slices.Index(s.subs, ch)
+	if at >= 0 {
+		s.subs = slices.Delete(s.subs, at, at+1)
 		h.leave(ch, s)
 		if store := h.store(); store != nil && s.keep {
 			store.Subscribed(s.key, ch.id, false)
 		}
 	}
 	h.mu.Unlock()
-	if ch == nil {
+	if at < 0 {
 		s.subscribed(i, id, "nil", ":not-subscribed")
 	} else {
 		s.subscribed(i, id, "true", "")
@@ -114,6 +121,7 @@ func (s *Session) unsubscribe(i Item) {
 
 // leave takes a member out. Hub.mu is held.
 func (h *Hub) leave(ch *channel, s *Session) {
+	h.movements.Add(1)
 	if at := slices.Index(ch.members, s); at >= 0 {
 		last := len(ch.members) - 1
 		ch.members[at] = ch.members[last]
@@ -122,6 +130,50 @@ func (h *Hub) leave(ch *channel, s *Session) {
 	}
 	if len(ch.members) == 0 {
 		delete(h.channels, ch.id)
+	}
+}
+
+// A near is who is in the channel that a turn's latest event went to, where they are
+// few: the next one mostly goes there, too, and finds them without asking the hub, whose
+// lock all share. It is forgotten with the turn, and when anybody joins or leaves.
+type near struct {
+	known    bool
+	id       []byte
+	members  []*Session
+	movement uint64 // of Hub.movements
+}
+
+const (
+	maxNear   = 16 // members
+	maxNearID = 64 // bytes
+)
+
+// members returns who is in a channel, in the memory of to.
+func (l *link) members(id []byte, to []*Session) []*Session {
+	h, n := l.hub, &l.near
+	if n.known && string(n.id) == string(id) && n.movement == h.movements.Load() {
+		return append(to[:0], n.members...)
+	}
+	to = to[:0]
+	h.mu.RLock()
+	if ch := h.channels[string(id)]; ch != nil {
+		to = append(to, ch.members...)
+	}
+	movement := h.movements.Load() // nobody moves while the lock is held
+	h.mu.RUnlock()
+	l.forgetNear()
+	if len(to) <= maxNear && len(id) <= maxNearID {
+		n.known, n.movement = true, movement
+		n.id, n.members = append(n.id[:0], id...), append(n.members[:0], to...)
+	}
+	return to
+}
+
+// forgetNear lets the members go.
+func (l *link) forgetNear() {
+	if n := &l.near; n.known {
+		clear(n.members)
+		n.known = false
 	}
 }
 
@@ -143,33 +195,30 @@ func (s *Session) subscribed(i Item, id []byte, success, why string) {
 // The sender gets it back where it has subscribed, unless it says otherwise.
 // A channel that nobody is in is no error.
 func (s *Session) publish(i Item) {
-	id, name, bad := channelID(i)
-	if bad != nil {
+	f := s.l.args.fields(i, ":channel-id", ":data", ":exclude-sender?")
+	id, data, others := f[0], f[1], f[2]
+	if bad := checkID(i, id); bad != nil {
 		s.reject(i, bad)
 		return
 	}
 	h := s.hub
-	if s.role == RoleClient && !h.settings.Load().Policy.Publish.Allows(name) {
+	if !s.mayUse(&h.settings.Load().Policy.Publish, id) {
 		s.reject(i, forbidden(i, "the :policy of this sidecar does not let clients publish to "+short(id)))
 		return
 	}
-	f := s.l.args.fields(i, ":data", ":exclude-sender?")
-	data, others := f[0], f[1]
 	if data == nil {
 		data = []byte("nil")
 	}
-	to := s.aim[:0]
-	h.mu.RLock()
-	if ch := h.channels[string(id)]; ch != nil {
-		to = append(to, ch.members...)
-	}
-	h.mu.RUnlock()
+	to := s.l.members(id, s.aim)
 	if string(others) == "true" {
 		to = slices.DeleteFunc(to, func(t *Session) bool { return t == s })
 	}
-	b := append(append(make([]byte, 0, len(id)+len(data)+len(s.uid)+64), "[:sente-lite/channel-msg {:channel-id "...), id...)
+	from := s.quotedUID()
+	b, lent := s.l.room(len(id) + len(data) + len(from) + len("[:sente-lite/channel-msg {:channel-id , :data , :from }]"))
+	b = append(append(b, "[:sente-lite/channel-msg {:channel-id "...), id...)
 	b = append(append(b, ", :data "...), data...)
-	b = append(AppendString(append(b, ", :from "...), s.uid), "}]"...)
+	b = append(append(append(b, ", :from "...), from...), "}]"...)
 	p := h.about(b, channelMsg, s)
+	p.lent = lent
 	s.sendAll(i, &p, to)
 }

@@ -13,8 +13,8 @@ type clock struct {
 	mu     sync.Mutex
 	due    alarms
 	timer  *time.Timer
-	armed  time.Time // when the timer rings; zero: not at all
-	turn   uint64    // of the timer: one that was stopped too late has an older turn
+	armed  instant // when the timer rings; 0: not at all
+	turn   uint64  // of the timer: one that was stopped too late has an older turn
 	closed bool
 	rings  sync.WaitGroup
 
@@ -27,13 +27,23 @@ type clock struct {
 // also from its own function.
 type alarm struct {
 	ring func()
-	at   time.Time
+	at   instant
 	slot int // in the heap, from 1; 0: not set
 }
 
+// An instant is what a time.Time is, in a third of the bytes: there are several alarms
+// to a peer.
+type instant time.Duration
+
+func instantAfter(d time.Duration) instant {
+	return instant(time.Since(began) + sinceWhen + d)
+}
+
+func (i instant) left() time.Duration { return time.Duration(i - instantAfter(0)) }
+
 // set sets or moves an alarm.
 func (c *clock) set(a *alarm, d time.Duration) {
-	at := time.Now().Add(d)
+	at := instantAfter(d)
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.closed {
@@ -78,21 +88,21 @@ func (c *clock) arm() {
 	if c.ringing {
 		return
 	}
-	if len(c.due) > 0 && !c.armed.IsZero() && !c.due[0].at.Before(c.armed) {
+	if len(c.due) > 0 && c.armed != 0 && c.due[0].at >= c.armed {
 		return // it rings early enough
 	}
-	if !c.armed.IsZero() && c.timer.Stop() {
+	if c.armed != 0 && c.timer.Stop() {
 		c.rings.Done()
 	}
 	c.turn++
-	c.armed = time.Time{}
+	c.armed = 0
 	if len(c.due) == 0 {
 		return
 	}
 	c.armed = c.due[0].at
 	c.rings.Add(1)
 	turn := c.turn
-	c.timer = time.AfterFunc(time.Until(c.armed), func() { c.run(turn) })
+	c.timer = time.AfterFunc(c.armed.left(), func() { c.run(turn) })
 }
 
 // run rings what is due.
@@ -103,9 +113,9 @@ func (c *clock) run(turn uint64) {
 	if turn != c.turn {
 		return
 	}
-	c.armed = time.Time{}
+	c.armed = 0
 	c.ringing = true
-	for len(c.due) > 0 && !c.due[0].at.After(time.Now()) {
+	for len(c.due) > 0 && c.due[0].at.left() <= 0 {
 		a := heap.Pop(&c.due).(*alarm)
 		c.mu.Unlock()
 		a.ring()
@@ -132,7 +142,7 @@ func (c *clock) draft() *draft {
 type alarms []*alarm
 
 func (a alarms) Len() int           { return len(a) }
-func (a alarms) Less(i, j int) bool { return a[i].at.Before(a[j].at) }
+func (a alarms) Less(i, j int) bool { return a[i].at < a[j].at }
 func (a alarms) Swap(i, j int) {
 	a[i], a[j] = a[j], a[i]
 	a[i].slot, a[j].slot = i+1, j+1

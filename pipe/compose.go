@@ -183,7 +183,7 @@ func (c *composer) end() {
 		return
 	}
 	c.last = g.to - g.from
-	g.squeeze = c.squeeze != nil && !c.d.items[g.from].plain && (c.squeeze.worthwhile(c.size, c.expected) || c.d.form.squeezesAll())
+	g.squeeze = c.squeeze != nil && !c.d.items[g.from].plain && c.squeeze.worthwhile(c.size, c.expected)
 	c.d.groups = append(c.d.groups, g)
 	c.from, c.size, c.expected = g.to, 0, 0
 }

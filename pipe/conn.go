@@ -2,6 +2,7 @@ package pipe
 
 import (
 	"context"
+	"errors"
 	"fmt"
 )
 
@@ -9,10 +10,9 @@ import (
 // brings it there.
 type Message struct {
 	Data []byte
-	Text bool // valid UTF-8 that may travel in a text frame
+	Text bool // valid UTF-8 that may travel in a text frame; a Conn that says so has checked it
 
-	plain    bool // EDN from before anything else was agreed on: no layer goes around it
-	squeezed bool // inside the compressor already
+	plain bool // EDN from before anything else was agreed on: no layer goes around it
 }
 
 // A Conn carries whole messages in both directions, whatever is below it.
@@ -28,12 +28,14 @@ type Conn interface {
 	// it calls idle, which may be nil. The caller puts off flushing what it has
 	// queued until then: that is what joins frames, and nothing is held back
 	// while a torn message waits for its rest. idle is called by the reading
-	// goroutine, never inside a Write, and does not wait.
+	// goroutine, never inside a Write, and does not wait. Where it returns false
+	// Read does not wait either, but returns ErrIdle at once: the next Read goes
+	// on, from another goroutine perhaps.
 	//
 	// An *Error means that one message could not be read and that reading may
 	// go on; io.EOF is a clean end, io.ErrUnexpectedEOF an end inside a
 	// message; any other error has ended the Conn, a Closed by a close code.
-	Read(idle func()) (Message, error)
+	Read(idle func() (wait bool)) (Message, error)
 
 	// Write frames the messages, in order, behind whatever is still unwritten
 	// and tries once to write it all. It never waits for the other side. It
@@ -59,6 +61,9 @@ type Conn interface {
 
 	Info() ConnInfo
 }
+
+// ErrIdle is the error of a Read that was not to wait. It ends nothing.
+var ErrIdle = errors.New("pipe: nothing more to read for now")
 
 // A Listener makes Conns. Accept returns net.ErrClosed after Close.
 type Listener interface {

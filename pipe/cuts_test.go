@@ -93,7 +93,7 @@ func (c *cutConn) spend(n int) {
 	}
 }
 
-func (c *cutConn) Read(idle func()) (pipe.Message, error) {
+func (c *cutConn) Read(idle func() bool) (pipe.Message, error) {
 	m, err := c.Conn.Read(idle)
 	c.spend(len(m.Data))
 	return m, err

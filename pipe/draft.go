@@ -154,13 +154,13 @@ func (d *draft) make(h *Hub) error {
 	return nil
 }
 
-// seal puts the layers around a message that are around every one.
+// seal puts the ciphers around a message.
 func (d *draft) seal(m Message) (Message, error) {
-	if m.plain || !d.on.seals() || m.squeezed && len(d.on.coders) == 1 {
+	if m.plain || !d.on.seals() {
 		return m, nil
 	}
 	from := len(d.buf)
-	sealed, err := d.on.seal(d.buf, m.Data, m.squeezed)
+	sealed, err := d.on.seal(d.buf, m.Data)
 	if err != nil {
 		return m, errSealed(err)
 	}
@@ -243,7 +243,7 @@ func (d *draft) press(h *Hub, p *press, g *group, items []piece) error {
 	}
 	expected := g.expected
 	ratio := float64(made) / float64(p.raw)
-	if ratio >= worth && !d.form.squeezesAll() { // what does not shrink leaves as it is
+	if ratio >= worth { // what does not shrink leaves as it is
 		d.learn(g, p.took, lesson{expected: expected, made: float64(made), missed: true})
 		p.took = d.fitting(items)
 		d.join(p, items)
@@ -274,7 +274,7 @@ func (d *draft) press(h *Hub, p *press, g *group, items []piece) error {
 	d.learn(g, len(items), l)
 	p.lesson = l
 	p.buf, d.tight = d.tight, p.buf
-	p.msg = Message{Data: p.buf, squeezed: true}
+	p.msg = Message{Data: p.buf}
 	return nil
 }
 
@@ -321,9 +321,7 @@ func (d *draft) join(p *press, items []piece) {
 func (d *draft) compress(p *press, items []piece) (int, error) {
 	d.join(p, items)
 	var err error
-	d.on.mu.Lock() // the last word may be said at any time
 	d.tight, err = d.on.coders[0].Encode(d.tight[:0], p.msg.Data)
-	d.on.mu.Unlock()
 	if err != nil {
 		return 0, errSealed(err)
 	}

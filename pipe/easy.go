@@ -1,9 +1,15 @@
 package pipe
 
+// brief reports whether an easy event leaves with the turn, or its window: it waits for
+// nothing of the other side's. The lock is held.
+func (o *outbox) brief() bool {
+	return !o.paused && !o.gated && (!o.credit.on || o.credit.left > o.q.items.len()-o.q.next)
+}
+
 // easy reports whether nothing of the flow is to be seen to for an event: the usual
 // one, which is one of few that wait for the end of the turn. Its bytes are taken then.
 // The lock is held.
-func (o *outbox) easy(msg Message, p *packet) bool {
+func (o *outbox) easy(msg Message, p *packet, fl *flusher) bool {
 	if p.kind != kindEvent || p.lane > 0 || p.leg != 0 || o.keep || o.ended || o.leaving() || o.l == nil || o.l.writing ||
 		o.spilled > 0 || len(o.blocked) > 0 || o.level.high || len(o.q.lanes) > 0 {
 		return false
@@ -14,7 +20,7 @@ func (o *outbox) easy(msg Message, p *packet) bool {
 		f.MaxBufferSize < leastWatched || 5*(o.q.events+1) >= 4*f.MaxBufferSize || 5*bytes >= 4*f.MaxBufferBytes || f.MaxBufferAge > 0 {
 		return false
 	}
-	return !o.counted || o.hub.Take(len(msg.Data))
+	return !o.counted || fl.take(o.hub, len(msg.Data))
 }
 
 // push queues an easy event, in the place that it will be written from. The lock is held.

@@ -7,17 +7,24 @@ import "bytes"
 // checked, so that nothing is walked twice.
 type args struct {
 	body  []byte // whose they are; nil where they were not looked for
+	text  []byte // the message that they are in
 	n     int    // how many there are; those beyond the array are not in it
-	key   [4][]byte
-	value [4][]byte
+	key   [4]stretch
+	value [4]stretch
 	event vectorParts // of the value of :event
 }
 
-// split is Split that also fills in a.
-func split(b []byte, lim Limits, a *args) (Item, error) {
+// A stretch is a part of a text. It is no slice, since a pointer costs more to keep.
+type stretch struct{ from, to int }
+
+func (s stretch) of(b []byte) []byte { return b[s.from:s.to] }
+
+// split is Split that also fills in a. Text that is known to be UTF-8 is not looked
+// through for that again.
+func split(b []byte, lim Limits, a *args, utf8 bool) (Item, error) {
 	var outer, inner vectorParts
-	a.body, a.n, a.event.n = nil, 0, 0
-	if v, ok := splitFast(b, lim.OrDefault(), &outer, &inner, a); ok {
+	a.body, a.text, a.n, a.event.n = nil, b, 0, 0
+	if v, ok := splitFast(b, lim.OrDefault(), &outer, &inner, a, utf8); ok {
 		return shapeOf(v, &outer, &inner)
 	}
 	a.body = nil
@@ -59,7 +66,7 @@ func (s *scanner) entries(b []byte, at int, a *args) bool {
 	s.max--
 	defer func() { s.max++ }()
 	for odd := false; ; odd = !odd {
-		if odd && a.n <= len(a.key) && string(a.key[a.n-1]) == ":event" {
+		if odd && a.n <= len(a.key) && string(a.key[a.n-1].of(b)) == ":event" {
 			if at := skipBlanks(b, s.i); at < len(b) && b[at] == '[' && s.max > 0 {
 				s.i = at + 1
 				s.max--
@@ -68,7 +75,7 @@ func (s *scanner) entries(b []byte, at int, a *args) bool {
 					return false
 				}
 				s.max++
-				a.value[a.n-1] = b[at:s.i]
+				a.value[a.n-1] = stretch{at, s.i}
 				continue
 			}
 		}
@@ -76,11 +83,11 @@ func (s *scanner) entries(b []byte, at int, a *args) bool {
 		case scanComplete:
 			if odd {
 				if a.n <= len(a.value) {
-					a.value[a.n-1] = b[s.start:s.i]
+					a.value[a.n-1] = stretch{s.start, s.i}
 				}
 			} else {
 				if a.n < len(a.key) {
-					a.key[a.n] = b[s.start:s.i]
+					a.key[a.n] = stretch{s.start, s.i}
 				}
 				a.n++
 			}
@@ -94,7 +101,8 @@ func (s *scanner) entries(b []byte, at int, a *args) bool {
 }
 
 // fields finds up to four keys in the data of an event; nil for those that are
-// not there. What a says of this very event is used, and not looked for again.
+// not there. What a says of this very event is used, and not looked for again. The first
+// of several entries counts.
 func (a *args) fields(i Item, keys ...string) (found [4][]byte) {
 	if len(i.Body) == 0 || len(a.body) != len(i.Body) || &a.body[0] != &i.Body[0] || a.n > len(a.key) {
 		for n, key := range keys {
@@ -103,10 +111,11 @@ func (a *args) fields(i Item, keys ...string) (found [4][]byte) {
 		a.event.n = 0
 		return found
 	}
-	for e := range a.n {
+	for e := a.n - 1; e >= 0; e-- {
+		is := a.key[e].of(a.text)
 		for n, key := range keys {
-			if string(a.key[e]) == key {
-				found[n] = a.value[e]
+			if string(is) == key {
+				found[n] = a.value[e].of(a.text)
 				break
 			}
 		}

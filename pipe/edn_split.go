@@ -37,7 +37,7 @@ const maxCB = 64 // bytes
 // the error can be its reply.
 func Split(b []byte, lim Limits) (Item, error) {
 	var outer, inner vectorParts
-	if v, ok := splitFast(b, lim.OrDefault(), &outer, &inner, nil); ok {
+	if v, ok := splitFast(b, lim.OrDefault(), &outer, &inner, nil, false); ok {
 		return shapeOf(v, &outer, &inner)
 	}
 	v, err := Check(b, lim)
@@ -89,15 +89,16 @@ func (p *vectorParts) add(e []byte) {
 }
 
 // splitFast checks a message that begins as it should and finds its parts in
-// the same pass, and those of the link's own events into a, if that is not nil.
+// the same pass, and those of the link's own events into a, if that is not nil. known
+// says that b is UTF-8.
 // Whatever it leaves to others, it leaves without saying why.
-func splitFast(b []byte, lim Limits, outer, inner *vectorParts, a *args) (v []byte, ok bool) {
+func splitFast(b []byte, lim Limits, outer, inner *vectorParts, a *args, known bool) (v []byte, ok bool) {
 	i := skipBlanks(b, 0)
 	if i == len(b) || b[i] != '[' || len(b) > lim.Bytes || lim.Depth < 2 {
 		return
 	}
 	start := i
-	s := scanner{i: skipBlanks(b, i+1), max: lim.Depth - 1}
+	s := scanner{i: skipBlanks(b, i+1), max: lim.Depth - 1, wide: known}
 	if at := s.i; at < len(b) && b[at] == '[' {
 		s.i++
 		s.max--
@@ -110,7 +111,7 @@ func splitFast(b []byte, lim Limits, outer, inner *vectorParts, a *args) (v []by
 	if !s.event(b, outer, a) || inner.n == 0 && outer.n > 0 && outer.el[0][0] == '[' {
 		return
 	}
-	ok = skipBlanks(b, s.i) == len(b) && (!s.wide || utf8.Valid(b))
+	ok = skipBlanks(b, s.i) == len(b) && (known || !s.wide || utf8.Valid(b))
 	return b[start:s.i], ok
 }
 

@@ -76,6 +76,8 @@ var flowScenarios = []scenario{
 		a < [:chat/msg 3]
 		a < [:log/line 6]
 		a < [:cursor/at 7]
+		h > [[:sente-lite/flush {:to "$a"}] "f"]
+		h < [:chsk/reply "f" {:status :ok :peers 1}]
 		h > [[:sente-lite/pause {:to "$a"}] "p"]
 		h < [:chsk/reply "p" {:peers 1}]
 		h > [:sente-lite/send {:to "$a" :event [:chat/msg 1]}]
@@ -85,5 +87,5 @@ var flowScenarios = []scenario{
 		h ~ [:sente-lite/close {:uid "$a" … :code 4001}]
 		a < x 4001
 		h > [[:sente-lite/ledger {:peer "$a" :why :disconnect}] "l"]
-		h < [:chsk/reply "l" {:rows [{:event-id :chat/msg …} {:event-id :chat/msg …} {:event-id :chat/msg …}] …"$a" {:accepted 9 :delivered 3 :queued 0 :undelivered 6}…}]`},
+		h ~ [:chsk/reply "l" {:rows [{:event-id :chat/msg …} {:event-id :chat/msg …} {:event-id :chat/msg …}] …"$a" {:accepted 9 :delivered 3 :queued 0 :undelivered 6}…}]`},
 }

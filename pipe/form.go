@@ -32,14 +32,16 @@ type Layer struct {
 	Compresses bool
 
 	// Is tells a message inside this layer from one without it; nil where every
-	// message is in it, and of a compressor the small ones, too.
+	// message is in it. A compressor without it is never left out, and works for
+	// each link by itself.
 	Is func(msg []byte) bool
 
 	// Overhead is the most that Encode adds to a message, in bytes.
 	Overhead int
 
 	// New makes the two halves of one link, or says what the layer lacks: a key, say.
-	New func() (Coder, *Error)
+	// far is for the other side of the link, a client's.
+	New func(far bool) (Coder, *Error)
 }
 
 // A Coder is a layer at work on one link. Encode is called by one goroutine at a
@@ -146,22 +148,19 @@ func (h *Hub) layer(name string) *Layer {
 	return nil
 }
 
-// Compressor is the layer of the chain that compresses, nil without one.
+// Compressor is the layer of the chain that compresses where that pays, nil without
+// one.
 func (f *Form) Compressor() *Layer {
-	if len(f.Layers) > 0 && f.Layers[0].Compresses {
+	if len(f.Layers) > 0 && f.Layers[0].Compresses && f.Layers[0].Is != nil {
 		return f.Layers[0]
 	}
 	return nil
 }
 
-// squeezesAll reports whether no message is without the chain's compressor, since nothing
-// tells it from one that is compressed.
-func (f *Form) squeezesAll() bool { c := f.Compressor(); return c != nil && c.Is == nil }
-
-// Overhead is the most that the layers which are around every message add to one.
+// Overhead is the most that the layers around every message add to it.
 func (f *Form) Overhead() (n int) {
 	for _, l := range f.Layers {
-		if !l.Compresses || l.Is == nil {
+		if l != f.Compressor() {
 			n += l.Overhead
 		}
 	}

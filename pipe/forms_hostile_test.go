@@ -82,7 +82,7 @@ func always(b string) func(*testing.T, *crooked) []byte {
 }
 
 func encoded(l *pipe.Layer, src []byte) []byte {
-	c, bad := l.New()
+	c, bad := l.New(true)
 	if bad != nil {
 		panic(bad)
 	}

@@ -295,12 +295,14 @@ func (s *Session) greeting(l *link, hello Hello, out outcome) *packet {
 // identify gives the session its names, before anybody else can see it.
 // again is the uid of a session that could not be resumed, or "".
 func (s *Session) identify(hello Hello, again string) {
-	s.hello = hello
-	s.cred = s.credential()
+	s.ours = hello.Ours
 	s.role = s.claimed(s.info.Claim)
 	s.token = randomHex(16)
 	s.key = sessionKey(s.token)
-	s.keep = hello.Recover && s.mayRecover()
+	if s.keep = hello.Recover && s.mayRecover(); s.keep {
+		cred := s.credential()
+		s.cred = &cred
+	}
 	if again == "" {
 		again = s.name()
 	}
@@ -321,8 +323,12 @@ func (s *Session) identify(hello Hello, again string) {
 func (s *Session) setNames(uid, clientID string) {
 	s.uid, s.clientID = uid, clientID
 	s.edn = AppendString([]byte(":uid "), uid)
+	s.uidEnd = len(s.edn)
 	s.edn = AppendString(append(s.edn, " :client-id "...), clientID)
 }
+
+// quotedUID is the uid as a string literal.
+func (s *Session) quotedUID() []byte { return s.edn[len(":uid "):s.uidEnd] }
 
 // mayRecover reports whether a session of this peer could be resumed: not that of who
 // has us on its stdin and stdout, nor that of a program that we have started.

@@ -300,10 +300,15 @@ func TestUncounted(t *testing.T) {
 		{"json", ":packer :json", `["batch/events", [["x/y", 1], ["x/y" }]]]`, false, true},
 		{"json, escaped", ":packer :json", `["batch\/events", [["x/y", 1], ["x/y" }]]]`, false, true},
 		{"json, one item", ":packer :json", `["x/y" }]`, false, false},
+		{"msgpack", ":packer :msgpack", "\x92\xc7\x0c\x00batch/events\x91\xc1", false, true},
+		{"msgpack, in other sizes", ":packer :msgpack", "\xdc\x00\x02\xc8\x00\x0c\x00batch/events\x91\xc1", false, true},
+		{"msgpack, as EDN", ":packer :msgpack", "\x92\xc7\x0d\x11:batch/events\x91\xc1", false, true},
+		{"msgpack, items that are none", ":packer :msgpack", "\x92\xc7\x0c\x00batch/events\x01", false, true},
+		{"msgpack, one item", ":packer :msgpack", "\x92\xc7\x03\x00x/y\xc1", false, false},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				h := newTestHub(t, pipe.HubConfig{Packers: []pipe.Packer{pack.JSON}}, pipe.Settings{})
+				h := newTestHub(t, pipe.HubConfig{Packers: []pipe.Packer{pack.JSON, pack.Msgpack}}, pipe.Settings{})
 				c, s := transport.Mem(transport.MemOptions{Server: asClient, Text: tt.text})
 				h.Attach(s)
 				p := &player{name: "broken", conn: c, in: make(chan string, 10)}

@@ -69,6 +69,7 @@ type Hub struct {
 	sessions  map[*Session]struct{}
 	users     map[string][]*Session // by uid
 	channels  map[string]*channel   // by the text of the id
+	movements atomic.Uint64         // how often anybody has joined or left one
 	handler   *Session
 	resumable map[SessionKey]*Session
 
@@ -163,6 +164,7 @@ func (h *Hub) Serve(ctx context.Context, l Listener) error {
 // leaves c alone, once the hub is shutting down.
 func (h *Hub) Attach(c Conn) bool {
 	l := newLink(h, c) // now: links are numbered in the order of their coming
+	l.moves = true
 	return h.life.run(func() { l.run(nil) }, true)
 }
 

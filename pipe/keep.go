@@ -61,12 +61,12 @@ func (h *Hub) restore(store Store, st StoredSession) {
 		store.End(st.Key)
 		return
 	}
-	l := &link{hub: h, info: ConnInfo{Transport: "away"}}
+	l := &link{hub: h, info: &ConnInfo{Transport: "away"}}
 	s := newSession(h, l)
 	s.outbox.l = nil
 	s.greeted, s.keep, s.stored = true, true, true
-	s.hello = Hello{Ours: true, Recover: true, ClientID: st.ClientID}
-	s.cred, s.key, s.role, s.since = cred, st.Key, st.Role, st.Since.UnixMilli()
+	s.ours = true
+	s.cred, s.key, s.role, s.since = &cred, st.Key, st.Role, st.Since.UnixMilli()
 	s.info.SameUser, s.info.UserID = cred.same, cred.user
 	s.counted = s.role != RoleOwner
 	s.setNames(st.UID, st.ClientID)

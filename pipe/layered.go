@@ -13,7 +13,7 @@ type layered struct {
 	form   *Form
 	coders []Coder // one for each of form.Layers
 
-	mu sync.Mutex // held while a message goes into the layers
+	mu sync.Mutex // held while a message goes into the layers behind the compressor
 
 	// Of the reading goroutine.
 	from, to []byte // scratch
@@ -28,7 +28,7 @@ func (l *link) open(f *Form) *Error {
 	}
 	on := &layered{form: f}
 	for _, layer := range f.Layers {
-		c, bad := layer.New()
+		c, bad := layer.New(false)
 		if bad != nil {
 			return bad
 		}
@@ -47,7 +47,7 @@ func (l *link) says(f *Form) {
 	l.conn.Speak(func(edn []byte) []byte {
 		packed, err := f.Packer.Pack(nil, edn)
 		if err == nil && on.seals() {
-			packed, err = on.seal(nil, packed, false)
+			packed, err = on.seal(nil, packed)
 		}
 		if err != nil {
 			return nil
@@ -58,20 +58,20 @@ func (l *link) says(f *Form) {
 
 // seals reports whether every message goes into a layer, compressed or not.
 func (on *layered) seals() bool {
-	return on != nil && (len(on.coders) > 1 || !on.form.Layers[0].Compresses || on.form.squeezesAll())
+	return on != nil && (len(on.coders) > 1 || on.form.Compressor() == nil)
 }
 
-// seal appends a message in all layers that are around every message. squeezed says that
-// it is in the compressor already.
-func (on *layered) seal(dst, src []byte, squeezed bool) ([]byte, error) {
+// seal appends a message in all layers but one that is left out where it does not
+// pay.
+func (on *layered) seal(dst, src []byte) ([]byte, error) {
 	on.mu.Lock()
 	defer on.mu.Unlock()
 	begin := len(dst)
 	for i, c := range on.coders {
-		if l := on.form.Layers[i]; l.Compresses && (squeezed || l.Is != nil) {
+		if on.form.Layers[i] == on.form.Compressor() {
 			continue
 		}
-		if len(dst) > begin { // a second one, which nobody needs to be fast
+		if len(dst) > begin { // a second such layer, which nobody needs to be fast
 			src, dst = slices.Clone(dst[begin:]), dst[:begin]
 		}
 		var err error
@@ -138,7 +138,7 @@ func (s *Session) layeredMessage(on *layered, packer Packer, msg []byte) error {
 		}
 		defer s.hub.Give(held)
 	}
-	return s.packed(packer, data)
+	return s.packed(packer, data, false)
 }
 
 // reads is the packer of a message that comes in. A WebSocket's text message is never

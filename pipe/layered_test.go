@@ -19,7 +19,7 @@ import (
 type zip struct{ encoded, decoded atomic.Int64 }
 
 func (z *zip) layer() *pipe.Layer {
-	return &pipe.Layer{Name: "gzip", Compresses: true, New: func() (pipe.Coder, *pipe.Error) { return z, nil },
+	return &pipe.Layer{Name: "gzip", Compresses: true, New: func(bool) (pipe.Coder, *pipe.Error) { return z, nil },
 		Is: func(b []byte) bool { return bytes.HasPrefix(b, []byte{0x1f, 0x8b}) }}
 }
 
@@ -52,7 +52,7 @@ func (z *zip) Decode(dst, src []byte, limit int) ([]byte, error) {
 type turned struct{ in, out byte }
 
 func turnedLayer() *pipe.Layer {
-	return &pipe.Layer{Name: "turned", Overhead: 1, New: func() (pipe.Coder, *pipe.Error) { return new(turned), nil }}
+	return &pipe.Layer{Name: "turned", Overhead: 1, New: func(bool) (pipe.Coder, *pipe.Error) { return new(turned), nil }}
 }
 
 func (c *turned) Encode(dst, src []byte) ([]byte, error) {
@@ -90,7 +90,13 @@ var plainZip zip
 
 func dress(t *testing.T, h *pipe.Hub, server pipe.ConnInfo, hello string, outer pipe.Coder) *dressed {
 	t.Helper()
-	c, s := transport.Mem(transport.MemOptions{Server: server, Buffer: 8 << 20})
+	return dressWithin(t, h, server, hello, outer, 4<<20)
+}
+
+// dressWithin is dress over a link that holds so many bytes each way.
+func dressWithin(t *testing.T, h *pipe.Hub, server pipe.ConnInfo, hello string, outer pipe.Coder, buffer int) *dressed {
+	t.Helper()
+	c, s := transport.Mem(transport.MemOptions{Server: server, Buffer: buffer})
 	h.Attach(s)
 	p := &dressed{t: t, conn: c, outer: outer}
 	p.write([]byte(hello))
@@ -381,7 +387,7 @@ func TestCompressedOnce(t *testing.T) {
 		const peers = manyPeers
 		var all []*dressed
 		for range peers {
-			p := dress(t, h, asClient, "[:sente-lite/hello {:gzip true :bundle true}]", nil)
+			p := dressWithin(t, h, asClient, "[:sente-lite/hello {:gzip true :bundle true}]", nil, 32<<10)
 			p.send(`[:sente-lite/subscribe {:channel-id "all"}]`, false)
 			if got := p.read(); !strings.Contains(got, ":success true") {
 				t.Fatal(got)

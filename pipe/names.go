@@ -187,7 +187,7 @@ func (s *Session) toUser(i Item) {
 		s.aim = to[:0]
 		return
 	}
-	able := slices.DeleteFunc(to, func(t *Session) bool { return !t.hello.Ours })
+	able := slices.DeleteFunc(to, func(t *Session) bool { return !t.ours })
 	if len(able) == 0 {
 		s.reject(i, cannotAnswer(strconv.Quote(s.info.User), i.Name))
 		return

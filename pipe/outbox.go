@@ -69,6 +69,7 @@ type outbox struct {
 	uid     string
 	key     SessionKey // in the Store
 	edn     []byte     // uid and client-id as `:uid "u" :client-id "c"`
+	uidEnd  int        // in edn, where the uid's text ends
 	spill   Spill
 	because why   // of the end, where we have brought it about
 	linger  alarm // closes a peer that does not take its last words
@@ -110,11 +111,21 @@ func (o *outbox) putHeld(p *packet, w *held, fl *flusher) (Status, int, error) {
 			o.mu.Unlock()
 			continue
 		}
-		if o.easy(msg, p) {
+		if p.lent && !o.brief() {
+			o.mu.Unlock()
+			p.own()
+			continue
+		}
+		if o.easy(msg, p, fl) {
 			o.push(msg, p, fl)
 			size := o.q.events
 			o.mu.Unlock()
 			return StatusOK, size, nil
+		}
+		if p.lent { // it may wait
+			if p.own(); form.Packer == EDN {
+				msg.Data = p.edn
+			}
 		}
 		m := queued{Message: msg, kind: p.kind, lane: p.lane, free: p.free || p.kind == kindOwed, name: p.name, key: p.key, leg: p.leg}
 		status, err := o.queue(&m, p, w, fl)
@@ -457,42 +468,5 @@ func (o *outbox) forgetControl() {
 	if o.l != nil {
 		o.hub.Give(o.l.flight.control)
 		o.l.flight.control = 0
-	}
-}
-
-// A flusher is one goroutine's turn: the peers that it has put something into
-// the outbox of. Their messages leave, joined, when the turn ends.
-type flusher struct {
-	list []*outbox
-	at   int64 // ticks, when the turn began; 0: it has not
-}
-
-// now is the time of the turn, near enough for what is queued in it.
-func (f *flusher) now() int64 {
-	if f.at == 0 {
-		f.at = ticks()
-	}
-	return f.at
-}
-
-func (f *flusher) flush() {
-	f.at = 0
-	if len(f.list) == 0 {
-		return
-	}
-	d := newDraft()
-	d.many = len(f.list) > 1
-	for i, o := range f.list {
-		f.list[i] = nil
-		o.mu.Lock()
-		if o.dirty {
-			o.leave(d)
-		}
-		o.mu.Unlock()
-	}
-	d.release()
-	f.list = f.list[:0]
-	if cap(f.list) > 1024 {
-		f.list = nil
 	}
 }

@@ -90,8 +90,9 @@ func (s *Session) ownerSend(i Item) *Error {
 		return bad
 	}
 	i.Name = name // what refusals are about
-	p := s.hub.about(bytes.Clone(event), name, s)
-	p.free = costless(name)
+	b, lent := s.l.room(len(event))
+	p := s.hub.about(append(b, event...), name, s)
+	p.lent, p.free = lent, costless(name)
 	s.sendAll(i, &p, list)
 	return nil
 }
@@ -117,7 +118,7 @@ func (s *Session) ownerRequest(i Item) *Error {
 	}
 	able := list[:0]
 	for _, t := range list {
-		if t.hello.Ours {
+		if t.ours {
 			able = append(able, t)
 		}
 	}

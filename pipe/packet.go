@@ -11,6 +11,7 @@ import (
 // who get it; they are never changed.
 type packet struct {
 	edn  []byte
+	lent bool // edn is part of a sheet
 	kind queueKind
 	name string // of the event that it is about: what recv wraps, or what was asked. "" for replies
 	lane uint8

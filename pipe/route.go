@@ -54,7 +54,9 @@ func (s *Session) deliver(i Item, to []*Session) {
 		s.aim = to[:0]
 	}()
 	if i.Shape == ShapeEvent {
-		p := s.hub.about(s.appendRecv(make([]byte, 0, len(s.edn)+len(i.Event)+40), i.Event), i.Name, s)
+		b, lent := s.l.room(len(s.edn) + len(i.Event) + len("[:sente-lite/recv { :event }]"))
+		p := s.hub.about(s.appendRecv(b, i.Event), i.Name, s)
+		p.lent = lent
 		s.spread(i, &p, to, nil)
 		return
 	}
@@ -126,7 +128,7 @@ func (s *Session) spread(i Item, p *packet, to []*Session, w *held) spreading {
 			}
 			continue
 		default:
-			s.hub.Stats.Sent.Add(1)
+			s.l.fl.sent++
 			if status.worse(r.worst) {
 				r.worst = status
 			}
@@ -170,9 +172,12 @@ func (s *Session) sendToClient(i Item) {
 		s.reject(i, bad)
 		return
 	}
-	b := append(make([]byte, 0, len(s.uid)+len(msg)+48), "[:msg/receive {:from-uid "...)
-	b = append(append(AppendString(b, s.uid), " :message "...), msg...)
+	from := s.quotedUID()
+	b, lent := s.l.room(len(from) + len(msg) + len("[:msg/receive {:from-uid  :message }]"))
+	b = append(append(b, "[:msg/receive {:from-uid "...), from...)
+	b = append(append(b, " :message "...), msg...)
 	p := h.about(append(b, "}]"...), msgReceive, s)
+	p.lent = lent
 	s.sendAll(i, &p, targets)
 }
 

@@ -15,6 +15,10 @@ func seed(f *testing.F, add func(text []byte)) {
 			add(v.bytes(":in"))
 		}
 	}
+	long := bytes.Repeat([]byte("0123456"), textNear/4)
+	for _, in := range []string{"", `\"`, `\\`, "é", "\xff", `\q`} {
+		add([]byte(`[:a/b "` + string(long) + in + string(long) + `"]`))
+	}
 }
 
 // Scan, Check, Stream and the walk agree on any text, and none of them panics.

@@ -1,6 +1,7 @@
 package pipe
 
 import (
+	"bytes"
 	"encoding/binary"
 	"math/bits"
 	"unicode/utf8"
@@ -9,8 +10,13 @@ import (
 // text reads on in the string or regex that begins at tok, from i, to behind
 // its closing quote. Raw newlines and control characters may be in it.
 func (s *scanner) text(b []byte, tok, i int, regex bool) (int, scanStatus) {
+	quote := 0 // the last quote that far has found
 	for {
-		for len(b)-i >= 8 {
+		for near := i + textNear; len(b)-i >= 8; i += 8 {
+			if i >= near {
+				i, quote = s.far(b, i, quote)
+				break
+			}
 			w := binary.LittleEndian.Uint64(b[i:])
 			if w&highBits != 0 {
 				s.wide = true
@@ -19,7 +25,6 @@ func (s *scanner) text(b []byte, tok, i int, regex bool) (int, scanStatus) {
 				i += bits.TrailingZeros64(stop) >> 3
 				break
 			}
-			i += 8
 		}
 		for i < len(b) && b[i] != '"' && b[i] != '\\' {
 			if b[i] >= utf8.RuneSelf {
@@ -54,6 +59,47 @@ func (s *scanner) text(b []byte, tok, i int, regex bool) (int, scanStatus) {
 		s.mode = inRegex
 	}
 	return i, scanShort
+}
+
+// textNear is how many bytes of a string are looked at eight at a time, before it is
+// taken for a long one.
+const textNear = 128
+
+// far passes over what no quote and no backslash is in, by means that pay for long
+// strings only. quote is what the last call for this string has returned: until it is
+// reached no other is looked for, so that the time is linear however many backslashes
+// there are.
+func (s *scanner) far(b []byte, i, quote int) (at, nextQuote int) {
+	if quote < i {
+		if n := bytes.IndexByte(b[i:], '"'); n >= 0 {
+			quote = i + n
+		} else {
+			quote = len(b)
+		}
+	}
+	at = quote
+	if n := bytes.IndexByte(b[i:quote], '\\'); n >= 0 {
+		at = i + n
+	}
+	s.wide = s.wide || beyondASCII(b[i:at])
+	return at, quote
+}
+
+// beyondASCII reports whether any byte is of a character beyond ASCII.
+func beyondASCII(b []byte) bool {
+	for ; len(b) >= 32; b = b[32:] {
+		w := binary.LittleEndian.Uint64(b) | binary.LittleEndian.Uint64(b[8:]) |
+			binary.LittleEndian.Uint64(b[16:]) | binary.LittleEndian.Uint64(b[24:])
+		if w&highBits != 0 {
+			return true
+		}
+	}
+	for _, c := range b {
+		if c >= utf8.RuneSelf {
+			return true
+		}
+	}
+	return false
 }
 
 const (

@@ -17,16 +17,16 @@ import (
 type Session struct {
 	outbox
 	number uint64
-	info   ConnInfo // of the first link: who it is
-	since  int64    // ms
+	info   *ConnInfo // of the first link, which shares it: who it is
+	since  int64     // ms
 
 	// Set by greet, before anybody else can see the session.
 	greeted  bool
 	clientID string
 	role     Role
-	hello    Hello // of the first link
-	cred     credential
-	token    string // the session's id; never logged
+	ours     bool        // see Hello
+	cred     *credential // where it can be resumed
+	token    string      // the session's id; never logged
 
 	handling sync.Mutex // held while a message is handled; guards what follows
 	departed bool       // is no peer any more
@@ -55,11 +55,11 @@ type Session struct {
 	told     *Session   // the handler that has been told of this peer
 	gone     bool
 
-	registered bool                // in the hub; guarded by Hub.mu
-	subs       map[string]*channel // guarded by Hub.mu
-	open       map[string]*call    // calls that this peer waits for, by cb; guarded by calls.mu
-	asked      map[uint64]*call    // calls that this peer is to answer; guarded by calls.mu
-	news       backpressure        // what it has been refused
+	registered bool             // in the hub; guarded by Hub.mu
+	subs       []*channel       // guarded by Hub.mu
+	open       map[string]*call // calls that this peer waits for, by cb; guarded by calls.mu
+	asked      map[uint64]*call // calls that this peer is to answer; guarded by calls.mu
+	news       backpressure     // what it has been refused
 }
 
 func newSession(h *Hub, l *link) *Session {
@@ -112,16 +112,16 @@ func (s *Session) finishLocked(r Reason, w why) {
 		if s.uncounted {
 			reason = "uncounted"
 		}
-		h.past.note(s.key, gone{s.uid, s.cred, s.highest(), reason})
+		h.past.note(s.key, gone{s.uid, *s.cred, s.highest(), reason})
 	}
 	h.unregister(s)
 	h.calls.left(s, &fl)
-	s.tellClose(r, &fl)
 	undelivered := s.outbox.end(w)
 	s.mu.Lock()
 	own := books{s.accepted, s.delivered, s.undelivered}
 	s.mu.Unlock()
 	h.ledger.close(s.uid, own)
+	s.tellClose(r, &fl) // who hears of it may look into the books
 	if undelivered > 0 && w != "" {
 		h.Stats.Undelivered.Add(uint64(undelivered))
 		h.log.Warn("events were not delivered", "uid", s.uid, "count", undelivered, "code", r.Code)
@@ -149,7 +149,8 @@ func (s *Session) message(m Message) error {
 	if l.early(len(m.Data)) {
 		return nil
 	}
-	l.traffic.in.add(1, len(m.Data))
+	l.fl.messages++
+	l.fl.bytes += len(m.Data)
 	form := s.speaks()
 	if on := l.layered; on != nil && on.form == form {
 		return s.layeredMessage(on, form.reads(m), m.Data)
@@ -161,11 +162,11 @@ func (s *Session) message(m Message) error {
 			return nil
 		}
 	}
-	return s.packed(packer, m.Data)
+	return s.packed(packer, m.Data, m.Text)
 }
 
-// packed takes in what is in no layer any more.
-func (s *Session) packed(packer Packer, data []byte) error {
+// packed takes in what is in no layer any more. utf8 says that it is known to be UTF-8.
+func (s *Session) packed(packer Packer, data []byte, utf8 bool) error {
 	f := &s.hub.settings.Load().Flow
 	raw := data
 	if packer != EDN && len(data) > 0 {
@@ -180,7 +181,7 @@ func (s *Session) packed(packer Packer, data []byte) error {
 		}
 		data = s.scratch
 	}
-	item, err := split(data, f.Limits(), &s.l.args)
+	item, err := split(data, f.Limits(), s.l.args, utf8 && packer == EDN)
 	if err != nil {
 		s.spoilt(raw, item.Call, asError(err))
 		return nil
@@ -396,7 +397,7 @@ var (
 // the turn.
 func (s *Session) item(i Item) {
 	h := s.hub
-	h.Stats.Received.Add(1)
+	s.l.fl.received++
 	if list := h.tails.Load(); list != nil {
 		s.tailed(list, i)
 	}

@@ -25,7 +25,7 @@ type asker struct {
 	answers chan struct{}
 }
 
-func (a *asker) Read(idle func()) (pipe.Message, error) {
+func (a *asker) Read(idle func() bool) (pipe.Message, error) {
 	idle()
 	if a.asked {
 		<-a.answers

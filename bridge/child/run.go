@@ -184,7 +184,7 @@ type programConn struct {
 	r *run
 }
 
-func (c *programConn) Read(idle func()) (pipe.Message, error) {
+func (c *programConn) Read(idle func() bool) (pipe.Message, error) {
 	m, err := c.Conn.Read(idle)
 	var bad *pipe.Error
 	if err == nil || errors.As(err, &bad) {

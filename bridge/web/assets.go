@@ -16,12 +16,12 @@ type Asset struct {
 }
 
 // newAssets serves the assets, and what pages serves; pages may be nil.
-func newAssets(cfg Config, pages http.Handler) http.Handler {
+func newAssets(cfg Config, pages http.Handler, coded *codings) http.Handler {
 	made := map[string]func() (asset, error){}
 	for path, a := range cfg.Assets {
 		made[path] = sync.OnceValues(func() (asset, error) {
 			data, err := a.Make()
-			return newAsset(strings.TrimPrefix(path, "/"), data), err
+			return newAsset(strings.TrimPrefix(path, "/"), a.Type, data), err
 		})
 	}
 	if pages == nil {
@@ -39,8 +39,7 @@ func newAssets(cfg Config, pages http.Handler) http.Handler {
 			http.Error(w, "this file cannot be made: see the log of sente-lite", http.StatusInternalServerError)
 			return
 		}
-		w.Header().Set("Content-Type", cfg.Assets[r.URL.Path].Type)
-		a.ServeHTTP(w, r)
+		coded.serveAsset(w, r, a)
 	})
 }
 

@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/sente-lite/sente-lite/bridge/web/client"
 	"github.com/sente-lite/sente-lite/pipe"
 )
 
@@ -84,10 +85,13 @@ func TestPages(t *testing.T) {
 				t.Errorf("%s%s: the page's own headers are missing", base, path)
 			}
 		}
-		if res, body := f.ask("GET " + base + "/sente-lite.js HTTP/1.1\nHost: " + f.addr); res.StatusCode != 200 || body != string(clientJS) {
+		if res, body := f.ask("GET " + base + "/sente-lite.js HTTP/1.1\nHost: " + f.addr); res.StatusCode != 200 || body != string(clientJS().data) {
 			t.Errorf("the client: %s, %d bytes", res.Status, len(body))
 		} else if again, _ := f.ask("GET " + base + "/sente-lite.js HTTP/1.1\nHost: " + f.addr + "\nIf-None-Match: " + res.Header.Get("ETag")); again.StatusCode != 304 {
 			t.Errorf("the client once more: %s, expected 304", again.Status)
+		}
+		if res, body := f.ask("GET " + base + "/sente-lite-msgpack.js HTTP/1.1\nHost: " + f.addr); res.StatusCode != 200 || body != string(client.Msgpack()) {
+			t.Errorf("the client's MessagePack: %s, %d bytes", res.Status, len(body))
 		}
 		if base == "" {
 			continue

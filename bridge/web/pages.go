@@ -1,41 +1,20 @@
 package web
 
 import (
-	"bytes"
-	"crypto/sha256"
-	"encoding/hex"
 	"io"
 	"io/fs"
 	"mime"
 	"net/http"
 	"path"
 	"strings"
-	"time"
 )
-
-// An asset is a file of the binary's own.
-type asset struct {
-	name, etag string
-	data       []byte
-}
-
-func newAsset(name string, data []byte) asset {
-	sum := sha256.Sum256(data)
-	return asset{name, `"` + hex.EncodeToString(sum[:8]) + `"`, data}
-}
-
-func (a asset) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	w.Header().Set("Cache-Control", "no-cache")
-	w.Header().Set("ETag", a.etag)
-	http.ServeContent(w, r, a.name, time.Time{}, bytes.NewReader(a.data))
-}
 
 // newPages serves the files of a folder: no dotfiles, no lists of folders. What
 // a path may reach beyond that is the file system's to say: os.Root lets no
 // link lead out.
 //
 // amend, if it is not nil, makes the page of an HTML file.
-func newPages(files fs.FS, headers http.Header, amend func([]byte) []byte) http.Handler {
+func newPages(files fs.FS, headers http.Header, amend func([]byte) []byte, coded *codings) http.Handler {
 	serve := http.FileServerFS(files)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		name := strings.TrimPrefix(path.Clean("/"+r.URL.Path), "/")
@@ -62,10 +41,13 @@ func newPages(files fs.FS, headers http.Header, amend func([]byte) []byte) http.
 		w.Header().Set("Cache-Control", "no-cache")
 		if amend != nil {
 			if page, ok := htmlPage(files, name, info, r.URL.Path); ok {
-				page.data = amend(page.data)
-				newAsset(page.name, page.data).ServeHTTP(w, r)
+				data := amend(page.data)
+				coded.serveAsset(w, r, newAsset(page.name, typeOf(page.name, data), data))
 				return
 			}
+		}
+		if name, ok := fileOf(name, info, r.URL.Path); ok && coded.serveFile(w, r, files, name) {
+			return
 		}
 		serve.ServeHTTP(w, r)
 	})
@@ -75,16 +57,11 @@ func newPages(files fs.FS, headers http.Header, amend func([]byte) []byte) http.
 const maxAmended = 16 << 20
 
 // htmlPage returns the HTML that a path leads to, false where it leads to
-// anything else: a redirect too is the file server's.
+// anything else.
 func htmlPage(files fs.FS, name string, info fs.FileInfo, asked string) (page asset, ok bool) {
-	switch {
-	case info.IsDir() != strings.HasSuffix(asked, "/"), strings.HasSuffix(asked, "/index.html"):
-		return asset{}, false
-	case info.IsDir():
-		name = path.Join(name, "index.html")
-	}
+	name, ok = fileOf(name, info, asked)
 	kind := mime.TypeByExtension(path.Ext(name))
-	if kind != "" && !strings.HasPrefix(kind, "text/html") {
+	if !ok || kind != "" && !strings.HasPrefix(kind, "text/html") {
 		return asset{}, false
 	}
 	f, err := files.Open(name)
@@ -100,4 +77,16 @@ func htmlPage(files fs.FS, name string, info fs.FileInfo, asked string) (page as
 		return asset{}, false
 	}
 	return asset{name: path.Base(name), data: data}, true
+}
+
+// fileOf returns the name of the file that a path leads to, false where that is a
+// redirect, which is the file server's.
+func fileOf(name string, info fs.FileInfo, asked string) (string, bool) {
+	switch {
+	case info.IsDir() != strings.HasSuffix(asked, "/"), strings.HasSuffix(asked, "/index.html"):
+		return "", false
+	case info.IsDir():
+		name = path.Join(name, "index.html")
+	}
+	return name, true
 }

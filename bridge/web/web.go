@@ -3,7 +3,8 @@
 //
 // Every request passes the guard first (guard.go), then goes by its path
 // (Server.ServeHTTP). An upgrade that is let in becomes a pipe.Conn and the
-// hub's (upgrade.go); nothing behind it knows that it came over HTTP.
+// hub's (upgrade.go); nothing behind it knows that it came over HTTP. Files of text
+// travel compressed to those who take that (coding.go).
 package web
 
 import (
@@ -12,10 +13,12 @@ import (
 	"errors"
 	"io/fs"
 	"log/slog"
+	"maps"
 	"net"
 	"net/http"
 	"path"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -46,8 +49,8 @@ type Server struct {
 	cfg   Config
 	base  string // without the slash at the end
 	guard atomic.Pointer[Guard]
-	pages http.Handler // and assets; nil where there is neither
-	js    asset
+	pages http.Handler // and assets
+	coded codings
 }
 
 // Doc is this package's page, which "sente-lite help security" shows.
@@ -55,21 +58,28 @@ type Server struct {
 //go:embed README.md
 var Doc string
 
-var clientJS = client.JS()
+// clientJS is /sente-lite.js, made when the first page asks: no start waits for it.
+var clientJS = sync.OnceValue(func() asset { return newAsset("sente-lite.js", "text/javascript; charset=utf-8", client.JS()) })
+
+// msgpackJS is what a page loads beside the client for MessagePack.
+var msgpackJS = Asset{Type: "text/javascript; charset=utf-8", Make: func() ([]byte, error) { return client.Msgpack(), nil }}
 
 // New makes a Server. It does nothing until requests come.
 func New(cfg Config) *Server {
-	s := &Server{cfg: cfg, base: strings.TrimRight(cfg.BasePath, "/"), js: newAsset("sente-lite.js", clientJS)}
+	s := &Server{cfg: cfg, base: strings.TrimRight(cfg.BasePath, "/")}
 	if s.cfg.Log == nil {
 		s.cfg.Log = slog.New(slog.DiscardHandler)
 	}
 	if cfg.Pages != nil {
-		s.pages = newPages(cfg.Pages, cfg.Headers, cfg.Amend)
+		s.pages = newPages(cfg.Pages, cfg.Headers, cfg.Amend, &s.coded)
 	}
 	s.SetGuard(cfg.Guard)
-	if len(cfg.Assets) > 0 {
-		s.pages = newAssets(s.cfg, s.pages)
+	s.cfg.Assets = maps.Clone(cfg.Assets)
+	if s.cfg.Assets == nil {
+		s.cfg.Assets = map[string]Asset{}
 	}
+	s.cfg.Assets["/sente-lite-msgpack.js"] = msgpackJS
+	s.pages = newAssets(s.cfg, s.pages, &s.coded)
 	return s
 }
 
@@ -156,14 +166,14 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	also := s.cfg.Also[path]
 	switch {
 	case path == "/sente-lite.js":
-		s.js.ServeHTTP(w, r)
+		s.coded.serveAsset(w, r, clientJS())
 	case also != nil:
 		if problem := guard.origin(r); problem != "" {
 			http.Error(w, "Unauthorized origin: "+problem, http.StatusForbidden)
 			return
 		}
 		also.ServeHTTP(w, r)
-	case s.pages == nil || isReserved(path):
+	case isReserved(path):
 		http.NotFound(w, r)
 	default:
 		http.StripPrefix(s.base, s.pages).ServeHTTP(w, r)

@@ -9,11 +9,11 @@ import (
 	"io"
 	"io/fs"
 	"os"
-	"path"
 	"path/filepath"
 	"regexp"
 	"runtime"
 	"slices"
+	"strings"
 
 	"github.com/sente-lite/sente-lite/bb"
 	"github.com/sente-lite/sente-lite/bridge/web/client"
@@ -56,8 +56,11 @@ var asked = []struct {
 	{"completions/sente-lite.fish", []string{"completion", "fish"}},
 }
 
-// clientJS is where the client for pages is, in parts.
-const clientJS = "bridge/web/client/sente-lite.js"
+// clientFolder is where the client for pages is, in parts, and clientFiles is what
+// is made of them.
+const clientFolder = "bridge/web/client"
+
+var clientFiles = []string{"sente-lite.js", "sente-lite-msgpack.js"}
 
 // release fills a folder, which must be empty or not there: an archive for each
 // system, what a page loads, and SHA256SUMS of them all. Where something fails
@@ -144,7 +147,7 @@ func (r *releaser) files(ctx context.Context, work string) ([]entry, error) {
 		all = append(all, entry{name: name + ending, data: data})
 	}
 	for _, e := range common {
-		if e.name == "sente-lite.cljs" || e.name == "sente-lite.js" {
+		if strings.HasSuffix(e.name, ".cljs") || slices.Contains(clientFiles, e.name) {
 			all = append(all, e)
 		}
 	}
@@ -161,11 +164,14 @@ func (r *releaser) common(ctx context.Context, version string) ([]entry, error) 
 		}
 		all = append(all, entry{name: name, data: data})
 	}
-	js, err := client.Join(os.DirFS(filepath.Join(r.root, filepath.FromSlash(path.Dir(clientJS)))))
-	if err != nil {
-		return nil, err
+	parts := os.DirFS(filepath.Join(r.root, filepath.FromSlash(clientFolder)))
+	for _, name := range clientFiles {
+		js, err := client.Join(parts, name)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, entry{name: name, data: js})
 	}
-	all = append(all, entry{name: path.Base(clientJS), data: js})
 	for _, a := range asked {
 		data, err := r.ask(ctx, a.args...)
 		if err != nil {
@@ -180,11 +186,15 @@ func (r *releaser) common(ctx context.Context, version string) ([]entry, error) 
 	if err != nil {
 		return nil, err
 	}
+	more, err := bb.ScittleMore(version)
+	if err != nil {
+		return nil, err
+	}
 	notices, err := r.notices(ctx, systems)
 	if err != nil {
 		return nil, err
 	}
-	all = append(all, entry{name: "sente-lite.cljs", data: scittle}, entry{name: "NOTICES.txt", data: notices})
+	all = append(all, entry{name: "sente-lite.cljs", data: scittle}, entry{name: "sente-lite-more.cljs", data: more}, entry{name: "NOTICES.txt", data: notices})
 	slices.SortFunc(all, func(a, b entry) int { return bytes.Compare([]byte(a.name), []byte(b.name)) })
 	return all, nil
 }

@@ -37,7 +37,7 @@ func elfHead(t *testing.T, interp bool) []byte {
 func fakeReleaser(t *testing.T, out io.Writer) *releaser {
 	t.Helper()
 	root := t.TempDir()
-	for _, file := range []string{"LICENSE", "README.md", clientJS} {
+	for _, file := range []string{"LICENSE", "README.md", clientFolder + "/sente-lite.js", clientFolder + "/sente-lite-msgpack.js"} {
 		path := filepath.Join(root, filepath.FromSlash(file))
 		if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
 			t.Fatal(err)
@@ -153,7 +153,8 @@ func TestRelease(t *testing.T) {
 	want := []string{
 		"sente-lite-1.2.3-darwin-amd64.tar.gz", "sente-lite-1.2.3-darwin-arm64.tar.gz",
 		"sente-lite-1.2.3-linux-amd64.tar.gz", "sente-lite-1.2.3-linux-arm64.tar.gz",
-		"sente-lite-1.2.3-windows-amd64.zip", "sente-lite-1.2.3-windows-arm64.zip", "sente-lite.cljs", "sente-lite.js",
+		"sente-lite-1.2.3-windows-amd64.zip", "sente-lite-1.2.3-windows-arm64.zip",
+		"sente-lite-more.cljs", "sente-lite-msgpack.js", "sente-lite.cljs", "sente-lite.js",
 	}
 	if !slices.Equal(names, want) || strings.Count(sums, "\n") != len(want) {
 		t.Errorf("found %q and %d sums, expected %q", names, strings.Count(sums, "\n"), want)
@@ -161,6 +162,10 @@ func TestRelease(t *testing.T) {
 	scittle, err := os.ReadFile(filepath.Join(first, "sente-lite.cljs"))
 	if err != nil {
 		t.Fatal(err)
+	}
+	more, err := os.ReadFile(filepath.Join(first, "sente-lite-more.cljs"))
+	if err != nil || bytes.Contains(more, []byte("(ns sente-lite.core(")) || !bytes.Contains(more, []byte("(ns sente-lite.form(")) {
+		t.Errorf("%v: sente-lite-more.cljs is not what goes behind sente-lite.cljs", err)
 	}
 	for _, s := range systems {
 		folder := "sente-lite-1.2.3-" + s.os + "-" + s.arch
@@ -171,7 +176,9 @@ func TestRelease(t *testing.T) {
 		want := map[string]string{
 			s.program(): "x" + string(elfHead(t, false)) + s.os + s.arch,
 			"LICENSE":   "the text of LICENSE", "README.md": "the text of README.md", "NOTICES.txt": "notices",
-			"sente-lite.js": "the text of " + clientJS, "sente-lite.cljs": string(scittle), "sente-lite.1": "printed by man",
+			"sente-lite.js":         "the text of " + clientFolder + "/sente-lite.js",
+			"sente-lite-msgpack.js": "the text of " + clientFolder + "/sente-lite-msgpack.js",
+			"sente-lite.cljs":       string(scittle), "sente-lite-more.cljs": string(more), "sente-lite.1": "printed by man",
 			"completions/sente-lite.bash": "printed by completion bash", "completions/_sente-lite": "printed by completion zsh",
 			"completions/sente-lite.fish": "printed by completion fish",
 		}

@@ -52,16 +52,9 @@ type cliContext struct {
 }
 
 // Grammar is the command line. Kong reads it from the tags; so do the help, the
-// man page and the completions. The flags that stand here are those of the
-// configuration, for the commands that have one (takesConfig).
+// man page and the completions.
 type grammar struct {
-	Config    string   `placeholder:"FILE" help:"Configuration: one EDN map."`
-	Listen    []string `sep:"none" placeholder:"URL" help:"unix:/path, tcp://host:port, http://host:port; may repeat."`
-	Static    *string  `placeholder:"DIR" help:"Folder of pages (public, if there is one)."`
-	DataDir   *string  `placeholder:"DIR" help:"Folder for what must outlive it (none)."`
-	LogLevel  string   `placeholder:"LEVEL" help:"debug, info, warn or error (info)."`
-	LogFormat string   `placeholder:"FORMAT" enum:"text,edn,json" default:"text" help:"Logs as text, edn or json (text)."`
-	Set       []string `sep:"none" placeholder:":PATH=EDN" help:"Any key, like :flow/max-depth=100; may repeat."`
+	settingFlags
 
 	Pipe    pipeCommand    `cmd:"" group:"Run" help:"Sidecar of a script, which speaks on stdin and stdout."`
 	Serve   serveCommand   `cmd:"" group:"Run" help:"Server for browsers, scripts and programs."`
@@ -77,12 +70,25 @@ type grammar struct {
 	Ledger ledgerCommand `cmd:"" group:"Talk to a running one" help:"Show what was not delivered, and that the books balance."`
 	Chaos  chaosCommand  `cmd:"" group:"Talk to a running one" help:"A bad network in front of it, from a seed."`
 
+	Bench   benchCommand   `cmd:"" group:"Look, and the shell" help:"Measure it here, beside the least this machine takes."`
 	Doctor  doctorCommand  `cmd:"" group:"Look, and the shell" help:"Check this machine and what runs, and say how to fix it."`
 	Check   configCommand  `cmd:"" name:"config" group:"Look, and the shell" help:"The configuration and where it comes from."`
 	Version versionCommand `cmd:"" group:"Look, and the shell" help:"Print the version."`
 
 	Completion completionCommand `cmd:"" group:"Look, and the shell" help:"Print completions for bash, zsh or fish."`
 	Man        manCommand        `cmd:"" group:"Look, and the shell" help:"Print the man page."`
+}
+
+// SettingFlags are those of the configuration, for the commands that have one
+// (takesConfig).
+type settingFlags struct {
+	Config    string   `placeholder:"FILE" help:"Configuration: one EDN map."`
+	Listen    []string `sep:"none" placeholder:"URL" help:"unix:/path, tcp://host:port, http://host:port; may repeat."`
+	Static    *string  `placeholder:"DIR" help:"Folder of pages (public, if there is one)."`
+	DataDir   *string  `placeholder:"DIR" help:"Folder for what must outlive it (none)."`
+	LogLevel  string   `placeholder:"LEVEL" help:"debug, info, warn or error (info)."`
+	LogFormat string   `placeholder:"FORMAT" enum:"text,edn,json" default:"text" help:"Logs as text, edn or json (text)."`
+	Set       []string `sep:"none" placeholder:":PATH=EDN" help:"Any key, like :flow/max-depth=100; may repeat."`
 }
 
 type (
@@ -103,8 +109,8 @@ type (
 
 // Run is the program: it returns the exit code.
 func run(args []string, sys system) int {
-	if g, ok := plainPipe(args, sys); ok {
-		return g.start(sys, runPipe)
+	if g, command := plain(args, sys); command != nil {
+		return g.start(sys, command)
 	}
 	var g grammar
 	parser := newParser(&g)
@@ -168,6 +174,8 @@ func (g *grammar) run(command string, parser *kong.Kong, sys system) int {
 		return perform(sys, g.Queues.form(), g.Queues.run)
 	case "ledger":
 		return perform(sys, g.Ledger.form(), g.Ledger.run)
+	case "bench":
+		return perform(sys, g.Bench.form(), g.Bench.run)
 	case "doctor":
 		return g.doctor(sys)
 	case "config check":
@@ -242,14 +250,6 @@ func emptyArgument(parsed *kong.Context) error {
 	return nil
 }
 
-// PlainPipe recognises how a script spawns its sidecar: it asks for nothing that
-// a parser has to look up, and should not wait the millisecond that one takes.
-func plainPipe(args []string, sys system) (g grammar, ok bool) {
-	pod, _ := sys.lookup("BABASHKA_POD")
-	spawned := len(args) == 0 && !sys.Terminal && pod == ""
-	return grammar{LogFormat: "text"}, spawned || len(args) == 1 && args[0] == "pipe"
-}
-
 // WithCommand adds the command that is meant where none is given, or returns
 // nothing where none can be meant.
 func withCommand(parser *kong.Kong, args []string, sys system) ([]string, error) {
@@ -291,7 +291,7 @@ func usage(sys system, args []string, err error) int {
 }
 
 // Loader lays file, environment and flags over the defaults.
-func (g *grammar) loader(sys system, file string) *Loader {
+func (g *settingFlags) loader(sys system, file string) *Loader {
 	l := NewLoader(sys.lookup)
 	if file != "" {
 		l.File(file)
@@ -319,7 +319,7 @@ func (g *grammar) loader(sys system, file string) *Loader {
 	return l
 }
 
-func (g *grammar) start(sys system, command func(*cliContext) int) int {
+func (g *settingFlags) start(sys system, command func(*cliContext) int) int {
 	loader := g.loader(sys, g.Config)
 	cfg, err := loader.Config()
 	if err != nil {

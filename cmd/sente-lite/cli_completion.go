@@ -60,11 +60,17 @@ func (c completed) split() (at, name string) {
 	return "", c.path
 }
 
+// enumOf are the words that a value may be: its enum's, or its tag's "words" where the
+// command checks them itself.
 func enumOf(v *kong.Value) []string {
-	if v.Enum == "" {
+	words := v.Enum
+	if words == "" && v.Tag != nil {
+		words = v.Tag.Get("words")
+	}
+	if words == "" {
 		return nil
 	}
-	return strings.Split(v.Enum, ",")
+	return strings.Split(words, ",")
 }
 
 // valueKind says what a flag's value is: "file", "dir", "" for anything else.

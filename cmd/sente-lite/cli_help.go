@@ -85,6 +85,10 @@ var examples = map[string][2]string{
 		`sente-lite ledger --peer ada`,
 		`sente-lite ledger --why expired --limit 1000 --json`,
 	},
+	"bench": {
+		`sente-lite bench echo packers`,
+		`sente-lite bench --edn --time 5s > before.edn`,
+	},
 	"doctor": {
 		`sente-lite doctor`,
 		`sente-lite doctor --config sente-lite.edn --json`,
@@ -253,7 +257,14 @@ func printOverview(w io.Writer, node *kong.Node) {
 		for _, leaf := range c.Children {
 			name += " " + leaf.Name
 		}
-		fmt.Fprintf(w, "  %-21s %s\n", name, strings.TrimSuffix(c.Help, "."))
+		text := c.Help
+		switch c.Name { // two of a kind share a line
+		case "completion":
+			name, text = "completion, man", "Print completions for bash, zsh or fish; the man page."
+		case "man":
+			continue
+		}
+		fmt.Fprintf(w, "  %-21s %s\n", name, strings.TrimSuffix(text, "."))
 	}
 	names := make([]string, len(topics()))
 	for i, t := range topics() {

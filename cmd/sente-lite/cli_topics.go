@@ -27,7 +27,7 @@ func topics() []topic {
 		{name: "delivery", page: func() string { return pipe.Doc }},
 		{name: "flow", page: func() string { return pipe.FlowDoc }},
 		{name: "transports", page: func() string { return transport.Doc }},
-		{name: "packers", page: func() string { return pack.Doc }},
+		{name: "packers", page: func() string { return pack.Doc }, guide: true},
 		{name: "security", page: func() string { return web.Doc }},
 		{name: "config", page: configPage, guide: true},
 		{name: "children", page: func() string { return child.Doc }, guide: true},

@@ -32,6 +32,9 @@ type Config struct {
 
 	Processes []child.Spec // by uid
 
+	// CipherKeys are those of :encryption, each 16, 24 or 32 bytes: nil for none.
+	CipherKeys [][]byte
+
 	// Hub is what the hub can be told. Its Auth is nil where no token is asked
 	// for.
 	Hub pipe.Settings

@@ -112,7 +112,7 @@ func (l *Loader) raw(r *report, at keyPath, text string) {
 		}
 	}
 	if err != nil {
-		if strings.HasPrefix(name, "auth") || strings.HasPrefix(name, "csrf") {
+		if strings.HasPrefix(name, "auth") || strings.HasPrefix(name, "csrf") || strings.HasPrefix(name, "encryption") {
 			r.add(at, "the value is not EDN") // and perhaps a secret
 			return
 		}

@@ -96,7 +96,7 @@ func frozenError(frozen []string) error {
 }
 
 // Show prints a decoded value for an error, short, and without what stands
-// under :token or :env.
+// under :token, :key or :env.
 func show(v any) string {
 	s := showAll(v, 0)
 	if r := []rune(s); len(r) > 60 {
@@ -152,5 +152,5 @@ const secretIsSet = "«set»"
 // Secret reports whether what stands under a key is never shown. The environment
 // that a program is given is where its secrets are.
 func secret(key any) bool {
-	return key == pack.Keyword("token") || key == pack.Keyword("csrf-token") || key == pack.Keyword("env")
+	return key == pack.Keyword("token") || key == pack.Keyword("csrf-token") || key == pack.Keyword("key") || key == pack.Keyword("env")
 }

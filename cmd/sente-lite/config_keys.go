@@ -71,6 +71,8 @@ func keys() []key {
 		{name: "auth/jwt", doc: "signed tokens", is: laterKind{}},
 		{name: "auth/anonymous", def: "false", doc: "let those without a token in as clients", is: boolKind{},
 			set: func(*Config, any) {}},
+		{name: "encryption/keys", def: "[]", doc: "keys that :aes-gcm is given: a link writes with the first, and reads with any", is: cipherKeysKind{}, hot: true,
+			set: func(*Config, any) {}}, // resolved when all is known
 		{name: "data-dir", def: `""`, doc: "folder of this sidecar's own for what must outlive it: sessions that may come back, and the events that :queue has spilled; \"\" for none", is: textKind{},
 			set: func(c *Config, v any) { c.DataDir = v.(string) }},
 		{name: "log-level", def: ":info", doc: "least level that is logged; :trace is :debug", hot: true,

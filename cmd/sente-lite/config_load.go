@@ -17,7 +17,7 @@ import (
 //
 // It collects what is wrong with all of them, so that one run tells it all.
 type Loader struct {
-	environ func(string) (string, bool) // for :token-env
+	environ func(string) (string, bool) // for :token-env and its like
 	said    map[string]setting
 	wrong   []problem
 }
@@ -83,7 +83,10 @@ func (l *Loader) text(source string, text []byte, lines bool) {
 func syntaxMessage(text []byte, e *pipe.SyntaxError) string {
 	before := text[:min(e.Offset, len(text))]
 	before = before[max(0, len(before)-200):]
-	if strings.Contains(string(before), ":token") || strings.Contains(string(before), "csrf") || strings.Contains(string(before), ":env") {
+	for _, name := range []string{":token", "csrf", ":encryption", ":key ", ":env"} {
+		if !strings.Contains(string(before), name) {
+			continue
+		}
 		return "not EDN, behind a key for a secret; expected a string in double quotes"
 	}
 	return e.Msg

@@ -2,7 +2,6 @@ package main
 
 import (
 	"slices"
-	"strconv"
 	"strings"
 
 	"github.com/sente-lite/sente-lite/bridge/child"
@@ -89,11 +88,10 @@ func target(v any) ([]byte, bool) {
 	return nil, false
 }
 
-// A token as it is written. Exactly one of the first three says where the
-// secret is.
+// A token as it is written.
 type tokenSpec struct {
-	Env, File, Literal string
-	Claim              pipe.Claim
+	secretSource
+	Claim pipe.Claim
 
 	at keyPath
 }
@@ -117,26 +115,10 @@ func (k tokensKind) check(r *report, at keyPath, v any) (any, bool) {
 			ok = r.add(at, "found %s; allowed: a map, like {:token-env \"CHAT_TOKEN\"}", whatIs(m))
 			continue
 		}
-		fine := r.known(at, fields, "token-env", "token-file", "token", "uid", "role")
-		spec := tokenSpec{at: at, Claim: pipe.Claim{Role: pipe.RoleClient}}
-		sources := 0
-		for name, field := range map[pack.Keyword]*string{"token-env": &spec.Env, "token-file": &spec.File, "token": &spec.Literal} {
-			value, said := fields[name]
-			if !said {
-				continue
-			}
-			sources++
-			var isText bool
-			if *field, isText = value.(string); !isText || *field == "" {
-				fine = r.add(at.then(name), "found %s; allowed: a string that is not empty", whatIs(value))
-			}
-		}
-		if sources != 1 {
-			fine = r.add(at, "found %s of :token-env, :token-file and :token; allowed: exactly one", strconv.Itoa(sources))
-		}
-		if _, said := fields[pack.Keyword("token")]; said && r.flag {
-			fine = r.add(at.then(pack.Keyword("token")), "a secret never comes from a flag, where others can read it; allowed: :token-env or :token-file")
-		}
+		known := r.known(at, fields, append(secretFields("token"), "uid", "role")...)
+		source, fine := r.secretSource(at, fields, "token")
+		fine = fine && known
+		spec := tokenSpec{secretSource: source, Claim: pipe.Claim{Role: pipe.RoleClient}, at: at}
 		if uid, said := fields[pack.Keyword("uid")]; said {
 			s, isText := uid.(string)
 			if !isText || s == "" || len(s) > 256 || child.Reserved(s) {

@@ -93,6 +93,7 @@ func TestFull(t *testing.T) {
 		Static: "site", StaticGiven: true, BasePath: "/app",
 		AllowedOrigins: []string{"http://dev.example.com:8080", "https://example.com"},
 		AllowedHosts:   []string{"example.com", "dev.example.com:8080"},
+		CipherKeys:     [][]byte{[]byte("0123456789abcdef0123456789abcdef"), []byte("s3crets3crets3cr")},
 		DataDir:        "data", LogLevel: -4, Shutdown: 500 * time.Millisecond,
 		Hub: pipe.Settings{
 			Flow: pipe.Flow{
@@ -255,6 +256,65 @@ func TestTokens(t *testing.T) {
 	}
 }
 
+func TestCipherKeys(t *testing.T) {
+	dir := t.TempDir()
+	write := func(name, text string) string {
+		name = filepath.Join(dir, name)
+		if err := os.WriteFile(name, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		return name
+	}
+	const key, other = "MDEyMzQ1Njc4OWFiY2RlZg==", "MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3"
+	file, empty, large := write("key", other+"\r\n"), write("empty", "\n"), write("large", strings.Repeat("A", 70_000))
+	lookup := func(name string) (string, bool) {
+		v, ok := map[string]string{"KEY": key, "EMPTY": "", "WORD": "s3cret!"}[name]
+		return v, ok
+	}
+	cfg, err := NewLoader(lookup).Merge("x", []byte(`{:encryption {:keys [{:key-env "KEY"} {:key-file "`+file+`"}]}}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if want := [][]byte{[]byte("0123456789abcdef"), []byte("0123456789abcdef01234567")}; !reflect.DeepEqual(cfg.CipherKeys, want) {
+		t.Errorf("got %q", cfg.CipherKeys)
+	}
+	for edn, want := range map[string]string{
+		`{:key-env "EMPTY"}`:          "the variable EMPTY is empty; it should have the key",
+		`{:key-env "WORD"}`:           "the variable WORD is not base64",
+		`{:key-file "` + empty + `"}`: "the file " + empty + " is empty",
+		`{:key-file "` + large + `"}`: "is no file with a key",
+		`{:key-file "` + dir + `"}`:   "is no file with a key",
+	} {
+		_, err := NewLoader(lookup).Merge("x", []byte(`{:encryption {:keys [`+edn+`]}}`))
+		if err == nil || !strings.Contains(err.Error(), want) || strings.Contains(err.Error(), "s3cret") {
+			t.Errorf("%s gave %v", edn, err)
+		}
+	}
+	l := NewLoader(lookup)
+	l.Set(`:encryption/keys=[{:key "s3cret"}]`)
+	if _, err := l.Config(); err == nil || !strings.Contains(err.Error(), "a secret never comes from a flag") || strings.Contains(err.Error(), "s3cret") {
+		t.Errorf("--set with a key gave %v", err)
+	}
+	l = NewLoader(lookup)
+	l.Environ([]string{`SENTE_LITE_ENCRYPTION__KEYS=[{:key 5s3cret}]`})
+	if _, err := l.Config(); err == nil || strings.Contains(err.Error(), "s3cret") {
+		t.Errorf("a variable that is not EDN gave %v", err)
+	}
+}
+
+// A key may change while running: links that begin after it use the new one.
+func TestCipherKeysChange(t *testing.T) {
+	l := NewLoader(noVariables)
+	cfg, err := l.Merge("file", []byte(`{:encryption {:keys [{:key "MDEyMzQ1Njc4OWFiY2RlZg=="}]}}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	next, changed, err := l.Configure(cfg, []byte(`{:encryption {:keys [{:key "ZmVkY2JhOTg3NjU0MzIxMA=="} {:key "MDEyMzQ1Njc4OWFiY2RlZg=="}]}}`))
+	if err != nil || len(next.CipherKeys) != 2 || string(next.CipherKeys[0]) != "fedcba9876543210" || !reflect.DeepEqual(changed, []string{"[:encryption :keys]"}) {
+		t.Errorf("got %q, %v, %v", next.CipherKeys, changed, err)
+	}
+}
+
 func TestConfigure(t *testing.T) {
 	l := NewLoader(noVariables)
 	cfg, err := l.Merge("file", []byte(`{:name "a" :flow {:max-depth 20}}`))
@@ -320,9 +380,9 @@ func TestSocketDir(t *testing.T) {
 func TestShowHidesSecrets(t *testing.T) {
 	v := map[any]any{
 		pack.Keyword("token"): "s3cret", pack.Keyword("token-env"): "NAME",
-		pack.Keyword("env"): map[any]any{"KEY": "s3cret"}, pack.Keyword("tokens"): []any{map[any]any{pack.Keyword("csrf-token"): "s3cret"}},
+		pack.Keyword("key"): "s3cret", pack.Keyword("env"): map[any]any{"KEY": "s3cret"}, pack.Keyword("tokens"): []any{map[any]any{pack.Keyword("csrf-token"): "s3cret"}},
 	}
-	if got, want := showAll(v, -100), `{:env «set», :token «set», :token-env "NAME", :tokens [{:csrf-token «set»}]}`; got != want {
+	if got, want := showAll(v, -100), `{:env «set», :key «set», :token «set», :token-env "NAME", :tokens [{:csrf-token «set»}]}`; got != want {
 		t.Errorf("got %s, want %s", got, want)
 	}
 }

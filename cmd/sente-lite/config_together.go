@@ -1,8 +1,6 @@
 package main
 
 import (
-	"fmt"
-	"os"
 	"strings"
 
 	"github.com/sente-lite/sente-lite/bridge/child"
@@ -10,14 +8,15 @@ import (
 	"github.com/sente-lite/sente-lite/pipe/pack"
 )
 
-// A token file larger than this is another file.
-const maxTokenFile = 64 << 10
-
-// Together resolves the tokens and checks what only shows when all is known.
+// Together resolves the tokens and keys, and checks what only shows when all is
+// known.
 func (l *Loader) together(cfg *Config) (wrong []problem) {
 	auth, problems := l.auth(cfg.Processes)
 	wrong = append(wrong, problems...)
 	cfg.Hub.Auth = auth
+	cipher, bad := l.cipherKeys()
+	wrong = append(wrong, bad...)
+	cfg.CipherKeys = cipher
 
 	s := l.said["listen"]
 	s.by.to = &wrong
@@ -94,7 +93,7 @@ func (l *Loader) auth(programs []child.Spec) (*pipe.Auth, []problem) {
 				said.by.add(spec.at.then(pack.Keyword("uid")), "%s is the uid of the program %s of [:processes]; allowed: another", show(uid), show(p.UID))
 			}
 		}
-		secret, err := l.secret(spec)
+		secret, _, err := l.secret(spec.secretSource, "token")
 		if err != nil {
 			said.by.add(spec.at, "%v", err)
 			continue
@@ -112,47 +111,4 @@ func (l *Loader) auth(programs []child.Spec) (*pipe.Auth, []problem) {
 // usersOwn reports whether a uid is one for a user of a program.
 func usersOwn(p child.Spec, uid string) bool {
 	return p.PerUser && strings.HasPrefix(uid, p.UID+"/")
-}
-
-// Secret finds a token. No error has any of it.
-func (l *Loader) secret(spec tokenSpec) (string, error) {
-	var secret, where string
-	switch {
-	case spec.Literal != "":
-		return spec.Literal, nil
-	case spec.Env != "":
-		var ok bool
-		where = "the variable " + spec.Env
-		if secret, ok = l.environ(spec.Env); !ok {
-			return "", fmt.Errorf("%s is not set; it should have the token", where)
-		}
-	default:
-		where = "the file " + spec.File
-		var err error
-		if secret, err = tokenFile(spec.File); err != nil {
-			return "", err
-		}
-	}
-	if secret == "" {
-		return "", fmt.Errorf("%s is empty; it should have the token", where)
-	}
-	return secret, nil
-}
-
-// tokenFile reads a file that has a token, and nothing but a line's end behind
-// it.
-func tokenFile(name string) (string, error) {
-	where := "the file " + name
-	info, err := os.Stat(name)
-	if err != nil {
-		return "", fmt.Errorf("%s cannot be read; it should have the token", where)
-	}
-	if !info.Mode().IsRegular() || info.Size() > maxTokenFile {
-		return "", fmt.Errorf("%s is no file with a token: it is larger than %d bytes or no plain file", where, maxTokenFile)
-	}
-	text, err := os.ReadFile(name)
-	if err != nil {
-		return "", fmt.Errorf("%s cannot be read; it should have the token", where)
-	}
-	return strings.TrimSuffix(strings.TrimSuffix(string(text), "\n"), "\r"), nil
 }

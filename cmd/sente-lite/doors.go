@@ -68,7 +68,8 @@ func newDoors(s *sidecar, d defaults, pages fs.FS) *doors {
 // assets are what a page may load beside /sente-lite.js.
 var assets = map[string]web.Asset{
 	// As text: a browser is not to do anything with it, Scittle is.
-	"/sente-lite.cljs": {Type: "text/plain; charset=utf-8", Make: func() ([]byte, error) { return bb.Scittle(version) }},
+	"/sente-lite.cljs":      {Type: "text/plain; charset=utf-8", Make: func() ([]byte, error) { return bb.Scittle(version) }},
+	"/sente-lite-more.cljs": {Type: "text/plain; charset=utf-8", Make: func() ([]byte, error) { return bb.ScittleMore(version) }},
 }
 
 func guardOf(c *Config) web.Guard {

@@ -46,10 +46,12 @@ var mayImport = map[string][]string{
 
 	"bb": {},
 
-	"cmd/sente-lite": {"bb", "pipe", "pipe/backbone", "pipe/chaos", "pipe/journal", "pipe/pack", "pipe/transport",
+	"cmd/sente-lite": {"cmd/sente-lite/bench", "bb", "pipe", "pipe/backbone", "pipe/chaos", "pipe/journal", "pipe/pack", "pipe/transport",
 		"plugins", "plugins/*", "plugins/proc", "plugins/std",
 		"bridge/web", "bridge/child", "bridge/nrepl", "bridge/lsp", "bridge/pod", "bridge/relay", "bridge/blob",
 		"bridge/nats"},
+	"cmd/sente-lite/bench": {"pipe", "pipe/pack", "pipe/transport", "bridge/web", "bridge/child"},
+
 	"cmd/check": {"bb", "bridge/web/client"},
 }
 
@@ -69,6 +71,7 @@ var livesIn = map[string][]string{
 	"olympos.io/encoding/edn":         {"pipe/pack"},
 	"github.com/vmihailenco/msgpack/": {"pipe/pack"},
 	"github.com/klauspost/compress/":  {"pipe/pack"},
+	"github.com/andybalholm/brotli":   {"pipe/pack"},
 	"github.com/sourcegraph/jsonrpc2": {"bridge/lsp"},
 	"github.com/hashicorp/go-plugin":  {"plugins/proc"},
 	"github.com/nats-io/":             {"bridge/nats"},
@@ -89,6 +92,7 @@ var inTests = []string{
 	"github.com/rogpeppe/go-internal/", "go.uber.org/goleak", "pgregory.net/rapid",
 	"github.com/coder/websocket", "github.com/lxzan/gws",
 	"olympos.io/encoding/edn", "github.com/vmihailenco/msgpack/", "github.com/klauspost/compress/",
+	"github.com/andybalholm/brotli",
 }
 
 // goPackage is what go list says about a package.

@@ -8,10 +8,14 @@ import (
 
 	"github.com/sente-lite/sente-lite/bb"
 	"github.com/sente-lite/sente-lite/bridge/child"
+	"github.com/sente-lite/sente-lite/cmd/sente-lite/bench"
 )
 
 func main() {
 	if code, ok := child.Keep(os.Args); ok {
+		os.Exit(code)
+	}
+	if code, ok := bench.Child(os.Args); ok {
 		os.Exit(code)
 	}
 	os.Exit(run(os.Args[1:], system{

@@ -9,6 +9,7 @@ import (
 	"os"
 	"strings"
 	"sync"
+	"sync/atomic"
 
 	"github.com/sente-lite/sente-lite/bridge/child"
 	"github.com/sente-lite/sente-lite/pipe"
@@ -23,6 +24,7 @@ type sidecar struct {
 	*cliContext
 	hub      *pipe.Hub
 	programs *child.Host
+	keys     atomic.Pointer[[][]byte] // of :encryption, asked for when a link begins
 
 	mu    sync.Mutex // guards cliContext's Config, and what follows
 	store io.Closer  // nil without :data-dir
@@ -31,10 +33,11 @@ type sidecar struct {
 
 func newSidecar(c *cliContext, parent bool) *sidecar {
 	s := &sidecar{cliContext: c}
+	s.keys.Store(&c.Config.CipherKeys)
 	hc := pipe.HubConfig{
 		Version:   version,
-		Packers:   []pipe.Packer{pack.JSON, pack.Msgpack},
-		Layers:    []*pipe.Layer{pack.Gzip, pack.Zstd, pack.DeflateRaw},
+		Packers:   wirePackers(),
+		Layers:    append(wireCompressors(), pack.AESGCM(func() [][]byte { return *s.keys.Load() })),
 		Log:       c.Logger,
 		Listening: s.listening,
 		Configure: s.configure,
@@ -175,6 +178,7 @@ func (s *sidecar) parentHello(h pipe.Hello) *pipe.Error {
 func (s *sidecar) apply(cfg *Config) {
 	s.Config = cfg
 	s.LogLevel.Set(cfg.LogLevel)
+	s.keys.Store(&cfg.CipherKeys)
 	s.hub.Configure(hubSettings(cfg))
 	if s.doors != nil {
 		s.doors.guard(cfg)

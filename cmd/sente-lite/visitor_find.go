@@ -59,7 +59,7 @@ func (l linkFlags) address(sys system) (string, error) {
 
 func (l linkFlags) token(sys system) (string, error) {
 	if l.TokenFile != "" {
-		token, err := tokenFile(l.TokenFile)
+		token, err := secretFile(l.TokenFile, "token")
 		if err == nil && token == "" {
 			err = fmt.Errorf("the file %s is empty; it should have the token", l.TokenFile)
 		}

@@ -26,13 +26,14 @@ const frameSize = 12
 // maxFrame bounds a frame's payload.
 const maxFrame = 512 << 20
 
-var table = crc32.MakeTable(crc32.Castagnoli)
+// table is made when it is first needed: most sidecars keep no journal.
+func table() *crc32.Table { return crc32.MakeTable(crc32.Castagnoli) }
 
 func appendHead(dst []byte, magic string) []byte {
 	at := len(dst)
 	dst = append(dst, magic...)
 	dst = binary.LittleEndian.AppendUint32(dst, version)
-	return binary.LittleEndian.AppendUint32(dst, crc32.Checksum(dst[at:], table))
+	return binary.LittleEndian.AppendUint32(dst, crc32.Checksum(dst[at:], table()))
 }
 
 // versionError is a file's that another version of the program has written.
@@ -55,7 +56,7 @@ func checkHead(b []byte, magic string) error {
 		return fmt.Errorf("%w: %d bytes instead of the first %d", errDamaged, len(b), headSize)
 	case string(b[:8]) != magic:
 		return fmt.Errorf("%w: it starts with %q instead of %q", errDamaged, b[:8], magic)
-	case binary.LittleEndian.Uint32(b[12:]) != crc32.Checksum(b[:12], table):
+	case binary.LittleEndian.Uint32(b[12:]) != crc32.Checksum(b[:12], table()):
 		return fmt.Errorf("%w: the checksum of the first %d bytes is wrong", errDamaged, headSize)
 	}
 	if v := binary.LittleEndian.Uint32(b[8:]); v != version {
@@ -67,8 +68,8 @@ func checkHead(b []byte, magic string) error {
 // closeFrame fills in the first bytes of a frame that was left room for them.
 func closeFrame(f []byte) {
 	binary.LittleEndian.PutUint32(f, uint32(len(f)-frameSize))
-	binary.LittleEndian.PutUint32(f[4:], crc32.Checksum(f[frameSize:], table))
-	binary.LittleEndian.PutUint32(f[8:], crc32.Checksum(f[:8], table))
+	binary.LittleEndian.PutUint32(f[4:], crc32.Checksum(f[frameSize:], table()))
+	binary.LittleEndian.PutUint32(f[8:], crc32.Checksum(f[:8], table()))
 }
 
 // frameLength reads a frame's first bytes, of which there are left in the file,
@@ -77,7 +78,7 @@ func frameLength(b []byte, left int64) (int64, error) {
 	if left < frameSize || len(b) < frameSize {
 		return 0, errTorn
 	}
-	if binary.LittleEndian.Uint32(b[8:]) != crc32.Checksum(b[:8], table) {
+	if binary.LittleEndian.Uint32(b[8:]) != crc32.Checksum(b[:8], table()) {
 		return 0, fmt.Errorf("%w: the checksum of a frame's length is wrong", errDamaged)
 	}
 	n := int64(binary.LittleEndian.Uint32(b))
@@ -92,7 +93,7 @@ func frameLength(b []byte, left int64) (int64, error) {
 
 // openFrame returns the payload of a whole frame.
 func openFrame(f []byte) ([]byte, error) {
-	if binary.LittleEndian.Uint32(f[4:]) != crc32.Checksum(f[frameSize:], table) {
+	if binary.LittleEndian.Uint32(f[4:]) != crc32.Checksum(f[frameSize:], table()) {
 		return nil, fmt.Errorf("%w: a frame's checksum is wrong", errDamaged)
 	}
 	return f[frameSize:], nil

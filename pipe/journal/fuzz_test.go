@@ -8,7 +8,7 @@ import (
 	"github.com/sente-lite/sente-lite/pipe"
 )
 
-func sum(b []byte) uint32 { return crc32.Checksum(b, table) }
+func sum(b []byte) uint32 { return crc32.Checksum(b, table()) }
 
 // Any log can be opened, or is of another version; what was read of it is what
 // is read the next time. Records are fuzzed behind right checksums, too.

@@ -177,15 +177,22 @@ func TestJSONPack(t *testing.T) {
 }
 
 func TestJSONPackErrors(t *testing.T) {
-	for _, tt := range []struct{ edn, code, msg string }{
-		{`[:a/b {:a 1 "a" 2}]`, "bad-json", `the value at [1] has two keys that are both "a" in JSON`},
-		{`{#inst "2024" 1 #inst "2024-01" 2}`, "bad-json", "2024-01-01"},
-		{`{:1 1 :2 1 :3 1 :4 1 :5 1 :6 1 :7 1 :8 1 :9 1 1 1}`, "bad-json", `both "1"`},
+	for _, tt := range []struct{ edn, msg, path string }{
+		{`[:a/b {:a 1 "a" 2}]`, `the value at [1] has two keys that are both "a" in JSON`, "[1]"},
+		{`{#inst "2024" 1 #inst "2024-01" 2}`, "2024-01-01", "[]"},
+		{`{:1 1 :2 1 :3 1 :4 1 :5 1 :6 1 :7 1 :8 1 :9 1 1 1}`, `both "1"`, "[]"},
+		{`[:a/b {:data [0 #_1 ^:m {:x 1} #t {:deep (1 {:a {} "a" []})}]}]`, `the value at [1 :data 2 :deep 1] has two keys`, "[1 :data 2 :deep 1]"},
+		{`[:a/b {:list (1 {:a {} "a" []})}]`, `the value at [1 :list 1] has two keys`, "[1 :list 1]"},
 	} {
 		got, err := pack.JSON.Pack([]byte("x"), []byte(tt.edn))
 		var e *pipe.Error
-		if !errors.As(err, &e) || e.Code != tt.code || e.Category != pipe.Unsupported || !strings.Contains(e.Msg, tt.msg) || string(got) != "x" {
-			t.Errorf("%s gave %s, %v", tt.edn, got, err)
+		if !errors.As(err, &e) || e.Code != "bad-json" || e.Category != pipe.Unsupported || !strings.Contains(e.Msg, tt.msg) ||
+			e.Data != "{:path "+tt.path+"}" || string(got) != "x" {
+			t.Errorf("%s gave %s, %v, %+v", tt.edn, got, err, e)
+			continue
+		}
+		if _, err := pipe.Check(e.AppendEDN(nil), pipe.Limits{}); err != nil {
+			t.Errorf("%s: the error is no EDN: %v", tt.edn, err)
 		}
 	}
 }

@@ -18,6 +18,7 @@ const (
 	sidePrefix = 8 // of a nonce: one side of one link
 	nonceSize  = sidePrefix + 4
 	tagSize    = 16
+	sidecarBit = 0x80 // of a nonce's first byte
 )
 
 // AESGCM encrypts every message by AES-128, -192 or -256 in GCM, with a key that both
@@ -26,7 +27,8 @@ const (
 //	nonce (12) ‖ ciphertext ‖ tag (16)
 //
 // A nonce is 8 random bytes that stay for one side of one link, and the number of the
-// message, big-endian from 1. The additional data are the 8 bytes of the first message
+// message, big-endian from 1. The first bit is set in what a sidecar writes and clear in
+// what its peers write, so that neither can be told what it has said itself. The additional data are the 8 bytes of the first message
 // that this side has opened, none while it has opened none; so what answers is bound
 // to the link that it answers on.
 //
@@ -43,13 +45,17 @@ func AESGCM(keys func() [][]byte) *pipe.Layer {
 	return &pipe.Layer{
 		Name:     "aes-gcm",
 		Overhead: nonceSize + tagSize,
-		New: func() (pipe.Coder, *pipe.Error) {
+		New: func(far bool) (pipe.Coder, *pipe.Error) {
 			ciphers, err := ring.ciphers(keys())
 			if err != nil {
 				return nil, err
 			}
 			c := &aesGCM{write: ciphers[0], read: ciphers}
 			rand.Read(c.out[:sidePrefix]) // it does not return without
+			c.out[0] |= sidecarBit
+			if far {
+				c.out[0] &^= sidecarBit
+			}
 			return c, nil
 		},
 	}
@@ -152,8 +158,8 @@ func (c *aesGCM) Decode(dst, src []byte, limit int) ([]byte, error) {
 	side, number := nonce[:sidePrefix], binary.BigEndian.Uint32(nonce[sidePrefix:])
 	peer := c.peer.Load()
 	switch {
-	case bytes.Equal(side, c.out[:sidePrefix]):
-		return dst, badCipher("it is one of our own")
+	case (side[0]^c.out[0])&sidecarBit == 0:
+		return dst, badCipher("it is one of our own side's, perhaps of another link")
 	case peer != nil && !bytes.Equal(side, peer[:]):
 		return dst, badCipher("it belongs to another link")
 	case number <= c.last: // 0 is none

@@ -25,11 +25,11 @@ func aesGCM(keys ...[]byte) *pipe.Layer {
 	return pack.AESGCM(func() [][]byte { return keys })
 }
 
-// aesLink is the two sides of one link.
+// aesLink is the two sides of one link, the sidecar and its peer.
 func aesLink(t testing.TB, keys ...[]byte) (a, b pipe.Coder) {
 	t.Helper()
 	l := aesGCM(keys...)
-	return coder(t, l), coder(t, l)
+	return coder(t, l), far(t, l)
 }
 
 // opens fails unless c reads packed as want.
@@ -177,6 +177,9 @@ func TestAESRefuses(t *testing.T) {
 		shut(t, a, encode(t, a, []byte("1")), "our own")
 		opens(t, a, encode(t, b, []byte("1")), "1")
 		shut(t, a, encode(t, a, []byte("2")), "our own")
+		again, other := aesLink(t, keyA) // what a sidecar says first is bound to nothing
+		shut(t, again, encode(t, a, []byte("3")), "our own")
+		shut(t, other, encode(t, b, []byte("2")), "our own")
 	})
 	t.Run("unbound, after one that was bound", func(t *testing.T) {
 		a, b := aesLink(t, keyA)
@@ -240,7 +243,7 @@ func TestAESRotation(t *testing.T) {
 	l := pack.AESGCM(func() [][]byte { return now })
 	old := coder(t, l)
 	now = [][]byte{keyB, keyA}
-	between, late := coder(t, l), coder(t, l)
+	between, late := far(t, l), far(t, l)
 	opens(t, between, encode(t, old, []byte("1")), "1")
 	opens(t, between, encode(t, old, []byte("2")), "2")
 	shut(t, old, encode(t, between, []byte("3")), "does not open")
@@ -249,7 +252,7 @@ func TestAESRotation(t *testing.T) {
 	after := coder(t, l)
 	opens(t, after, encode(t, late, []byte("4")), "4")
 	opens(t, late, encode(t, after, []byte("5")), "5")
-	shut(t, coder(t, l), encode(t, old, []byte("6")), "does not open")
+	shut(t, far(t, l), encode(t, old, []byte("6")), "does not open")
 }
 
 func TestAESKeys(t *testing.T) {
@@ -261,12 +264,12 @@ func TestAESKeys(t *testing.T) {
 		{[][]byte{keyA, keyA[:15]}, "16, 24 or 32 bytes, and one of 15"},
 		{[][]byte{{}}, "and one of 0"},
 	} {
-		c, err := aesGCM(tt.keys...).New()
+		c, err := aesGCM(tt.keys...).New(false)
 		if c != nil || err == nil || err.Category != pipe.Unsupported || !strings.Contains(err.Msg, tt.want) {
 			t.Errorf("%d keys: %v, expected :unsupported that says %q", len(tt.keys), err, tt.want)
 		}
 	}
-	if _, err := aesGCM().New(); err == nil || !strings.Contains(err.Hint, ":encryption {:keys") {
+	if _, err := aesGCM().New(false); err == nil || !strings.Contains(err.Hint, ":encryption {:keys") {
 		t.Errorf("%v does not say what to do", err)
 	}
 }

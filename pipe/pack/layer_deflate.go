@@ -17,7 +17,7 @@ var DeflateRaw = &pipe.Layer{
 	Name:       "deflate-raw",
 	Compresses: true,
 	Overhead:   deflateMore,
-	New:        func() (pipe.Coder, *pipe.Error) { return deflateRaw{}, nil },
+	New:        func(bool) (pipe.Coder, *pipe.Error) { return deflateRaw{}, nil },
 }
 
 // What does not shrink is stored: deflateMore bytes at the least, and 5 more in each 64

@@ -20,7 +20,7 @@ var Gzip = &pipe.Layer{
 	Compresses: true,
 	Is:         func(msg []byte) bool { return bytes.HasPrefix(msg, gzipMagic) },
 	Overhead:   gzipHead + gzipTail + deflateMore,
-	New:        func() (pipe.Coder, *pipe.Error) { return gzipCoder{}, nil },
+	New:        func(bool) (pipe.Coder, *pipe.Error) { return gzipCoder{}, nil },
 }
 
 var gzipMagic = []byte{0x1f, 0x8b}

@@ -21,7 +21,17 @@ import (
 // coder returns a new half pair of a layer.
 func coder(t testing.TB, l *pipe.Layer) pipe.Coder {
 	t.Helper()
-	c, err := l.New()
+	c, err := l.New(false)
+	if err != nil {
+		t.Fatalf("%s: %v", l.Name, err)
+	}
+	return c
+}
+
+// far is the other side's.
+func far(t testing.TB, l *pipe.Layer) pipe.Coder {
+	t.Helper()
+	c, err := l.New(true)
 	if err != nil {
 		t.Fatalf("%s: %v", l.Name, err)
 	}

@@ -24,7 +24,7 @@ var Zstd = &pipe.Layer{
 	Compresses: true,
 	Is:         func(msg []byte) bool { return bytes.HasPrefix(msg, zstdMagic) },
 	Overhead:   14 + 3 + 4, // head, block, checksum; and 3 in each 128 KiB that do not shrink
-	New:        func() (pipe.Coder, *pipe.Error) { return zstdCoder{}, nil },
+	New:        func(bool) (pipe.Coder, *pipe.Error) { return zstdCoder{}, nil },
 }
 
 var zstdMagic = []byte{0x28, 0xb5, 0x2f, 0xfd}

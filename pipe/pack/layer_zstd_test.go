@@ -20,7 +20,7 @@ func zeros(n int, size uint64) []byte {
 		b = binary.LittleEndian.AppendUint64(b, size)
 	}
 	for i := range n {
-		h := byte(1<<1 | 0)
+		h := byte(1 << 1)
 		if i == n-1 {
 			h |= 1
 		}

@@ -98,7 +98,6 @@ func (p *msgpackPacker) give(s *msgpackScratch) {
 		max(cap(s.text), cap(s.keys.text)) > 8*keepScratch {
 		return
 	}
-	clear(s.frames[:cap(s.frames)]) // they point into messages
 	s.frames, s.fixes, s.joins, s.places, s.names.all = s.frames[:0], s.fixes[:0], s.joins[:0], s.places[:0], s.names.all[:0]
 	p.scratch.Put(s)
 }

@@ -10,8 +10,8 @@ import (
 // A msgpackWriter writes one message. A collection's header tells its size, which is
 // known at its end only: so a place is held for it, which fits nearly always. Where a
 // header is larger, the bytes behind it have to move. Few are moved at once; for many
-// it is noted, and done for all of them in one pass at the end, so that no nesting
-// makes it more than linear.
+// it is noted, and done for all notes in one pass, so that a byte does not move again
+// for every level that it is in.
 type msgpackWriter struct {
 	*msgpackScratch
 	dst   []byte
@@ -49,8 +49,10 @@ type fix struct {
 
 const holderShift = 30
 
-// MoveAtOnce is how many bytes are moved without a note.
-const moveAtOnce = 256
+const (
+	moveAtOnce = 256     // bytes are moved without a note
+	maxFixes   = 1 << 15 // notes are made, then they are done
+)
 
 func (w *msgpackWriter) hold(h holder) place {
 	p := place{len(w.dst), len(w.fixes), w.grown}
@@ -80,53 +82,63 @@ func (w *msgpackWriter) settle(p place, h holder, n int) {
 	if more != 0 {
 		if len(w.fixes) > p.fixes || body > moveAtOnce { // and so more > 0
 			w.fixes = append(w.fixes, fix{uint32(p.at), uint32(n) | uint32(h)<<holderShift, uint32(size)})
-			w.grown += more
+			if w.grown += more; len(w.fixes) == maxFixes {
+				w.fix()
+			}
 			return
 		}
 		from, end := p.at+reserve[h], len(w.dst)
 		w.dst = slices.Grow(w.dst, max(more, 0))[:end+more]
-		copy(w.dst[p.at+need:], w.dst[from : from+body : cap(w.dst)])
+		copy(w.dst[p.at+need:], w.dst[from:from+body:cap(w.dst)])
 	}
 	putHead(w.dst[p.at:p.at+need], h, n, size)
 }
 
-// Finish does what the notes say, from the end on. They were made when collections
-// ended, so a note comes behind those of what is inside it, which must be done first:
-// it waits in the part of the notes that has been read already.
-func (w *msgpackWriter) finish() []byte {
+// Fix does what the notes say, from the end on. They were made when collections ended,
+// so a note comes behind those of what is inside it, which must be done first: it waits
+// in the part of the notes that has been read already. Places of what is still open
+// move along.
+func (w *msgpackWriter) fix() {
 	if len(w.fixes) == 0 {
-		return w.dst
+		return
 	}
 	end := len(w.dst)
 	w.dst = slices.Grow(w.dst, w.grown)[:end+w.grown]
+	open := len(w.frames)
 	to, all := len(w.dst), w.fixes
 	wait := len(all)
 	for i := len(all) - 1; i >= 0; i-- {
 		f := all[i]
 		for wait < len(all) && all[wait].at > f.at {
-			end, to = w.move(all[wait], end, to)
+			end, to, open = w.move(all[wait], end, to, open)
 			wait++
 		}
 		wait--
 		all[wait] = f
 	}
 	for ; wait < len(all); wait++ {
-		end, to = w.move(all[wait], end, to)
+		end, to, open = w.move(all[wait], end, to, open)
 	}
-	return w.dst
+	w.fixes, w.grown = w.fixes[:0], 0
+	for i := range w.frames {
+		w.frames[i].fixes, w.frames[i].grown = 0, 0
+	}
 }
 
 // Move moves what follows a place, up to end, so that it ends at to, and writes the
-// header before it.
-func (w *msgpackWriter) move(f fix, end, to int) (int, int) {
+// header before it. Of what is open, so many are still where they were.
+func (w *msgpackWriter) move(f fix, end, to, open int) (int, int, int) {
 	h, n, size := holder(f.n>>holderShift), int(f.n&(1<<holderShift-1)), int(f.size)
-	body := w.dst[int(f.at)+reserve[h] : end]
-	to -= len(body)
-	copy(w.dst[to:], body)
+	from := int(f.at) + reserve[h]
+	for ; open > 0 && w.frames[open-1].at >= from; open-- {
+		w.frames[open-1].at += to - end
+	}
+	to -= end - from
+	copy(w.dst[to:], w.dst[from:end])
 	need := headSize(h, n, size)
 	to -= need
 	putHead(w.dst[to:to+need], h, n, size)
-	return int(f.at), to
+	return int(f.at), to, open
 }
 
 func countSize(n int) int {

@@ -22,7 +22,7 @@ func (p *msgpackPacker) Unpack(dst, packed []byte, lim pipe.Limits) ([]byte, err
 	s.met = s.met[:0]
 	in := msgpackIn{msgpackScratch: s, src: packed, end: len(packed), dst: dst, from: len(dst), limit: lim.Bytes, depth: lim.Depth, sente: p.sente}
 	if err := in.message(); err != nil {
-		err.Bundle = err.Bundle || pipe.BeginsBundle(in.dst[in.from:])
+		err.Bundle = err.Bundle || bytes.HasPrefix(in.dst[in.from:], []byte("[:batch/events "))
 		return dst, err
 	}
 	return in.dst, nil
@@ -87,13 +87,18 @@ func (in *msgpackIn) message() *pipe.Error {
 		if f == nil {
 			return in.finish()
 		}
-		in.counted(f, from, at)
+		in.counted(f, from, at, false)
 	}
 }
 
-// Counted notes the value that was written to dst from a place on, as one of f's.
-func (in *msgpackIn) counted(f *inFrame, from, at int) {
-	if f.only && (!f.isMap || f.key()) {
+// MaxNames is how many keys and elements are looked at for one that comes twice.
+const maxNames = 1 << 20
+
+// Counted notes the value that was written to dst from a place on, as one of f's. Of
+// those that come once, a long collection is not compared: so no byte is read again for
+// every level that it is in.
+func (in *msgpackIn) counted(f *inFrame, from, at int, opened bool) {
+	if f.only && (!f.isMap || f.key()) && !(opened && len(in.dst)-from > 256) && len(in.names.all) < maxNames {
 		in.names.add(in.dst[:len(in.dst)-1], from, at)
 	}
 	f.left--
@@ -152,7 +157,7 @@ func (in *msgpackIn) close(f *inFrame) *pipe.Error {
 	text, at := f.text, f.at
 	in.places = in.places[:n]
 	if n > 0 {
-		in.counted(&in.places[n-1], text, at)
+		in.counted(&in.places[n-1], text, at, true)
 	}
 	return nil
 }
@@ -340,7 +345,7 @@ func (in *msgpackIn) located(e *pipe.Error) *pipe.Error {
 	return e
 }
 
-// AsSyntax is what pipe.Check has said about an EDN text within the message.
+// Syntax is what pipe.Check has said about an EDN text within the message.
 func (in *msgpackIn) syntax(at int, text []byte, err error) *pipe.Error {
 	var e *pipe.Error
 	if errors.Is(err, pipe.ErrTooDeep) {

@@ -23,7 +23,8 @@ func (p *msgpackPacker) Join(dst []byte, items [][]byte) []byte {
 		j.item()
 		j.flush()
 	}
-	return j.finish()
+	j.fix()
+	return j.dst
 }
 
 // MsgpackJoin copies items. What stays as it is is copied in runs: up to pos it has

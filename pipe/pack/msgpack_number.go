@@ -9,8 +9,9 @@ import (
 	"github.com/vmihailenco/msgpack/v5/msgpcode"
 )
 
-// Small writes the number here if it is an integer of a few decimal digits.
-func (out *msgpackOut) small() bool {
+// Small writes the number here if it is of a few decimal digits, with or without a
+// point among them.
+func (out *msgpackOut) small(f *outFrame) bool {
 	b, i := out.tokens.text, out.pos
 	negative := b[i] == '-'
 	if negative {
@@ -21,7 +22,26 @@ func (out *msgpackOut) small() bool {
 		n = n*10 + int64(b[i]-'0')
 		i++
 	}
-	if i == first || i < len(b) && !delimiters[b[i]] || b[first] == '0' && i > first+1 {
+	if i == first {
+		return false
+	}
+	if i < len(b) && b[i] == '.' {
+		point := i + 1
+		for i++; i < len(b) && isDigit(b[i]) && i-first < len(powers); i++ {
+			n = n*10 + int64(b[i]-'0')
+		}
+		if i-first > 16 || i < len(b) && !delimiters[b[i]] {
+			return false
+		}
+		x := float64(n) / powers[i-point] // both are exact, so it is the nearest
+		if negative {
+			x = -x
+		}
+		out.pos = i
+		out.double(f, x)
+		return true
+	}
+	if i < len(b) && !delimiters[b[i]] || b[first] == '0' && i > first+1 {
 		return false
 	}
 	if negative {
@@ -31,6 +51,9 @@ func (out *msgpackOut) small() bool {
 	out.dst = appendInt(out.dst, n)
 	return true
 }
+
+// Powers of ten, as many as a number of 15 digits may be divided by.
+var powers = [...]float64{1, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14, 1e15}
 
 // Number writes a number that begins at a place.
 func (out *msgpackOut) number(f *outFrame, at int, tok []byte) error {
@@ -43,7 +66,7 @@ func (out *msgpackOut) number(f *outFrame, at int, tok []byte) error {
 			out.dst = appendInt(out.dst, n)
 			return nil
 		}
-		return out.edn(at, "is the integer "+string(clip(tok))+", which has more than 64 bits")
+		return out.edn(at, "is the integer %s of more than 64 bits", tok)
 	case numRatio:
 		i := bytes.IndexByte(tok, '/')
 		above, err := strconv.ParseInt(string(tok[:i]), 10, 64)
@@ -63,13 +86,13 @@ func (out *msgpackOut) number(f *outFrame, at int, tok []byte) error {
 		out.double(f, parseDouble(tok))
 		return nil
 	}
-	return out.edn(at, "is the ratio "+string(clip(tok))+", which has more than 64 bits")
+	return out.edn(at, "is the ratio %s of more than 64 bits", tok)
 }
 
 // IsBig reports whether an integer ends with the N of big ones; with a radix it is a
 // digit.
 func isBig(tok []byte) bool {
-	return tok[len(tok)-1] == 'N' && bytes.IndexAny(tok[:min(4, len(tok))], "rR") < 0
+	return tok[len(tok)-1] == 'N' && !bytes.ContainsAny(tok[:min(4, len(tok))], "rR")
 }
 
 // ParseInt reads an integer of any spelling.

@@ -2,6 +2,7 @@ package pack
 
 import (
 	"bytes"
+	"strings"
 	"unicode/utf8"
 
 	"github.com/vmihailenco/msgpack/v5/msgpcode"
@@ -16,7 +17,8 @@ func (p *msgpackPacker) Pack(dst, edn []byte) ([]byte, error) {
 	if err := out.message(); err != nil {
 		return dst, err
 	}
-	return out.finish(), nil
+	out.fix()
+	return out.dst, nil
 }
 
 // MsgpackOut reads EDN and writes MessagePack, with open collections on a stack of its
@@ -30,8 +32,8 @@ type msgpackOut struct {
 // An outFrame is one open collection.
 type outFrame struct {
 	place
-	n     int    // values so far; of a map, keys and values
-	ns    []byte // of a namespaced map
+	n     int  // values so far; of a map, keys and values
+	ns    span // where that of a namespaced map stands
 	kind  holder
 	exact bool // inside a set or a key: what is equal must be the same bytes
 }
@@ -63,7 +65,7 @@ func (out *msgpackOut) message() error {
 		switch c := b[i]; c {
 		case '[', '(', '{':
 			out.pos++
-			out.open(f, c, nil)
+			out.open(f, c, span{})
 			continue
 		case ']', ')', '}':
 			out.pos++
@@ -106,7 +108,7 @@ func (out *msgpackOut) message() error {
 // Other takes any value, and what opens one.
 func (out *msgpackOut) other(f *outFrame, c byte) (opened bool, err error) {
 	if isDigit(c) || c == '-' {
-		if out.small() {
+		if out.small(f) {
 			return false, nil
 		}
 	}
@@ -115,11 +117,11 @@ func (out *msgpackOut) other(f *outFrame, c byte) (opened bool, err error) {
 	switch k {
 	case tokOpen:
 		if tok[0] == '#' && len(tok) == 2 {
-			out.open(f, '#', nil)
+			out.open(f, '#', span{})
 		} else if tok[0] == '#' {
-			out.open(f, '{', namespace(tok))
+			out.open(f, '{', span{uint32(at + 2), uint32(at + 2 + len(namespace(tok)))})
 		} else {
-			out.open(f, tok[0], nil)
+			out.open(f, tok[0], span{})
 		}
 		return true, nil
 	case tokShut:
@@ -151,7 +153,7 @@ func (out *msgpackOut) other(f *outFrame, c byte) (opened bool, err error) {
 		n := utf8.EncodeRune(text[:], charRune(tok))
 		out.dst = append(appendExtHead(out.dst, extChar, n), text[:n]...)
 	case tokRegex:
-		return false, out.edn(at, "is a regex")
+		return false, out.edn(at, "is a regex", nil)
 	case tokTag:
 		return false, out.tagged(f, at, tok)
 	default:
@@ -161,7 +163,7 @@ func (out *msgpackOut) other(f *outFrame, c byte) (opened bool, err error) {
 }
 
 // Open begins a collection, # for a set, which is the next value of f.
-func (out *msgpackOut) open(f *outFrame, c byte, ns []byte) {
+func (out *msgpackOut) open(f *outFrame, c byte, ns span) {
 	in := outFrame{kind: heldArray, ns: ns, exact: f.exactly()}
 	switch c {
 	case '{':
@@ -187,7 +189,6 @@ func (out *msgpackOut) close(f *outFrame) error {
 		n /= 2
 	}
 	out.settle(f.place, f.kind, n)
-	f.ns = nil
 	out.frames = out.frames[:len(out.frames)-1]
 	return nil
 }
@@ -202,11 +203,12 @@ func (out *msgpackOut) keyword(f *outFrame, text []byte) {
 
 // Name writes a keyword or symbol. The keys of a namespaced map get its namespace.
 func (out *msgpackOut) name(f *outFrame, id int8, text []byte) {
-	if f != nil && f.ns != nil && f.key() {
+	if f != nil && f.ns.to > 0 && f.key() {
 		name, qualify := unqualified(text)
 		if qualify {
-			out.dst = appendExtHead(out.dst, id, len(f.ns)+1+len(name))
-			out.dst = append(append(out.dst, f.ns...), '/')
+			ns := out.tokens.text[f.ns.from:f.ns.to]
+			out.dst = appendExtHead(out.dst, id, len(ns)+1+len(name))
+			out.dst = append(append(out.dst, ns...), '/')
 		} else {
 			out.dst = appendExtHead(out.dst, id, len(name))
 		}
@@ -222,7 +224,7 @@ func (out *msgpackOut) str(f *outFrame, tok []byte, plain bool) error {
 	if !plain {
 		var whole bool
 		if text, whole = out.unescaped(text); !whole {
-			return out.edn(out.pos-len(tok), "is a string with half of a surrogate pair")
+			return out.edn(out.pos-len(tok), "is a string with half of a surrogate pair", nil)
 		}
 	}
 	from := len(out.dst)
@@ -271,13 +273,15 @@ func plainEnd(b []byte, i int) (end int, plain bool) {
 }
 
 // Edn writes a value that MessagePack does not have as its EDN text. The value is the
-// one that begins at a place and has just been read.
-func (out *msgpackOut) edn(at int, problem string) error {
+// one that begins at a place and has just been read; problem says what it is, of which
+// %s is the text.
+func (out *msgpackOut) edn(at int, problem string, text []byte) error {
 	if out.sente {
-		return unsupported(out.tokens.text, at, "bad-msgpack", problem+", which Sente's MessagePack has no form for",
+		return unsupported(out.tokens.text, at, "bad-msgpack",
+			strings.Replace(problem, "%s", string(clip(text)), 1)+", and Sente's MessagePack has no form for that",
 			"send something else in its place, or let this peer use :edn")
 	}
-	text := out.tokens.text[at:out.pos]
-	out.dst = append(appendExtHead(out.dst, extEDN, len(text)), text...)
+	value := out.tokens.text[at:out.pos]
+	out.dst = append(appendExtHead(out.dst, extEDN, len(value)), value...)
 	return nil
 }

@@ -4,8 +4,8 @@ import (
 	"bytes"
 	"encoding/base64"
 	"encoding/binary"
+	"math"
 	"slices"
-
 )
 
 // Tags of our own in EDN text, for what MessagePack has and EDN has not.
@@ -44,7 +44,7 @@ func (out *msgpackOut) tagged(f *outFrame, at int, tag []byte) error {
 	}
 	out.pos = behind
 	out.skip()
-	return out.edn(at, "has the tag "+string(clip(tag)))
+	return out.edn(at, "has the tag %s", tag)
 }
 
 // Quoted reads a string and returns its inside, which has no escapes if it is ok.
@@ -130,13 +130,13 @@ func (out *msgpackOut) ext() bool {
 	return false
 }
 
-// IsForeign reports whether an ext has no form of its own in EDN text: instants beyond
-// the years of four digits are such, too.
+// IsForeign reports whether an ext has no form of its own in EDN text. Instants beyond
+// the years of four digits are such, too, as far as Java has them.
 func isForeign(id int8, content []byte) bool {
 	switch id {
 	case extInstant:
 		in, ok := instantOf(content)
-		return ok && !in.hasText()
+		return ok && !in.hasText() && in.seconds > math.MinInt64/1000 && in.seconds < math.MaxInt64/1000
 	case extKeyword, extSymbol, extChar, extRatio, extSet, extCached, extUUID, extList, extEDN:
 		return false
 	}
@@ -185,4 +185,3 @@ func lower(text []byte) {
 		}
 	}
 }
-

@@ -43,7 +43,11 @@ func appendPath(dst, text []byte, at int) []byte {
 			begin = steps[len(steps)-1].from
 			steps = steps[:len(steps)-1]
 		case tokTag:
-			t.skip()
+			behind := t.pos
+			if t.skip(); t.pos > at { // it is about something under the tag
+				t.pos = behind
+				continue
+			}
 		}
 		if len(steps) == 0 {
 			break
@@ -65,7 +69,7 @@ func appendPath(dst, text []byte, at int) []byte {
 		switch {
 		case s.shut == ']':
 			dst = strconv.AppendInt(dst, int64(s.n), 10)
-		case len(s.key) > 64 || bytes.ContainsAny(s.key, "\n\r;"):
+		case len(s.key) > 64 || bytes.ContainsAny(s.key, "\n\r"):
 			dst = pipe.AppendString(dst, string(clip(s.key)))
 		default:
 			dst = append(dst, s.key...)

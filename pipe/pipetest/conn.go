@@ -49,6 +49,7 @@ func TestConn(t *testing.T, connect func(t *testing.T, o ConnOptions) (a, b pipe
 		{"a message is valid until the next Read", ConnOptions{}, valid},
 		{"messages may change after Write", ConnOptions{}, changed},
 		{"idle comes before waiting", ConnOptions{}, idles},
+		{"a Read that is not to wait", ConnOptions{}, waitsNot},
 		{"both directions at once", ConnOptions{}, both},
 		{"a reader that stops", ConnOptions{}, stopped},
 		{"Flush gives up", ConnOptions{WriteTimeout: 50 * time.Millisecond}, timesOut},
@@ -255,7 +256,7 @@ func idles(e *ends) {
 	waiting, got := make(chan struct{}), make(chan error, 1)
 	var once sync.Once
 	go func() {
-		_, err := e.b.Read(func() { once.Do(func() { close(waiting) }) })
+		_, err := e.b.Read(func() bool { once.Do(func() { close(waiting) }); return true })
 		got <- err
 	}()
 	e.within("idle, before Read waits,", func() { <-waiting })
@@ -265,6 +266,24 @@ func idles(e *ends) {
 			e.t.Error(err)
 		}
 	})
+}
+
+// waitsNot reads where nothing has come: the next Read goes on.
+func waitsNot(e *ends) {
+	for i := range 3 {
+		var err error
+		e.within("a Read that is not to wait", func() { _, err = e.b.Read(func() bool { return false }) })
+		if err != pipe.ErrIdle {
+			e.t.Fatalf("Read = %v where it was not to wait, expected ErrIdle", err)
+		}
+		sent := make(chan struct{})
+		go func() {
+			defer close(sent)
+			e.send(e.a, message(100, i))
+		}()
+		e.expect(e.b, message(100, i))
+		<-sent
+	}
 }
 
 func both(e *ends) {
@@ -395,7 +414,7 @@ func unblocksRead(e *ends) {
 	done, waiting := make(chan error, 1), make(chan struct{})
 	var once sync.Once
 	go func() {
-		_, err := e.a.Read(func() { once.Do(func() { close(waiting) }) })
+		_, err := e.a.Read(func() bool { once.Do(func() { close(waiting) }); return true })
 		done <- err
 	}()
 	<-waiting

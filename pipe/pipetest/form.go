@@ -39,7 +39,7 @@ func Dress(c pipe.Conn, f *pipe.Form, upgraded bool) (*Dressed, error) {
 	d := &Dressed{Conn: c, form: f, said: upgraded, greeted: upgraded}
 	d.Limit(pipe.Limits{})
 	for _, l := range f.Layers {
-		coder, bad := l.New()
+		coder, bad := l.New(true)
 		if bad != nil {
 			return nil, bad
 		}
@@ -133,11 +133,11 @@ func (d *Dressed) layers(b []byte, squeezed bool) ([]byte, error) {
 
 func (d *Dressed) seals() bool {
 	n := len(d.form.Layers)
-	return n > 0 && !d.form.Layers[n-1].Compresses
+	return n > 0 && (!d.form.Layers[n-1].Compresses || d.form.Layers[n-1].Is == nil)
 }
 
 // Read reads a message and returns its EDN. What is not of the form is an error.
-func (d *Dressed) Read(idle func()) (pipe.Message, error) {
+func (d *Dressed) Read(idle func() bool) (pipe.Message, error) {
 	m, err := d.Conn.Read(idle)
 	if err != nil {
 		return m, err

@@ -22,6 +22,9 @@ type codec interface {
 	// size is the most that append adds for a message.
 	size(m pipe.Message) int
 	append(dst []byte, m pipe.Message) []byte
+	// head appends what append puts before a message's bytes, and reports whether
+	// these follow as they are, and nothing behind them.
+	head(dst []byte, m pipe.Message) ([]byte, bool)
 	// frame is the length of the first frame of b, which append has made.
 	frame(b []byte) int
 	// bye appends the last thing to say, in a packer's form, or nothing.

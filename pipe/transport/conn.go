@@ -16,7 +16,6 @@ type conn struct {
 	link  link
 	codec codec
 	info  pipe.ConnInfo
-	lim   pipe.Limits
 
 	// lingers is set where closing with unread input would take what was
 	// written last away from the other side, and where it answers a close.
@@ -42,7 +41,6 @@ func newConn(l link, c codec, info pipe.ConnInfo, o Options) *conn {
 		k.lingers = true
 	}
 	k.in.charge.budget = o.Budget
-	k.out.flushed.L = &k.out.mu
 	if k.out.timeout = o.WriteTimeout; k.out.timeout <= 0 {
 		k.out.timeout = DefaultWriteTimeout
 	}
@@ -68,14 +66,13 @@ func (c *conn) Speak(in func([]byte) []byte) {
 
 // Limit is called by whoever calls Read.
 func (c *conn) Limit(l pipe.Limits) {
-	c.lim = l.OrDefault()
-	c.codec.limit(c.lim)
+	c.codec.limit(l.OrDefault())
 }
 
 // Read also does what the end of a Conn needs a reader for: after a Close, ours
 // or one that the other side's bytes have brought about, it reads on until the
 // other side has ended too, for a second at most.
-func (c *conn) Read(idle func()) (pipe.Message, error) {
+func (c *conn) Read(idle func() bool) (pipe.Message, error) {
 	if c.done != nil {
 		return pipe.Message{}, c.done
 	}
@@ -83,8 +80,8 @@ func (c *conn) Read(idle func()) (pipe.Message, error) {
 		m, err := c.step()
 		switch {
 		case err == errMore:
-			if idle != nil {
-				idle()
+			if idle != nil && !idle() {
+				return pipe.Message{}, pipe.ErrIdle
 			}
 			err := c.link.read(&c.in)
 			switch {

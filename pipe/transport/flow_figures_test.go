@@ -58,7 +58,7 @@ func TestFlowAllocations(t *testing.T) {
 		{"{}", 0},
 		{"{:bundle true}", 20},
 		{"{:credit 128}", 60},
-		{"{:recover true}", 60},
+		{"{:recover true}", 160}, // what is kept until it is acknowledged has bytes of its own
 		{"{:bundle true :credit 128 :recover true}", 80},
 	} {
 		f := newFlowing(t, "{}", "", pipe.Flow{})
@@ -127,6 +127,36 @@ func TestStalledPeerIsBounded(t *testing.T) {
 			}
 			if f.h.Stats.Backpressure.Load() == 0 {
 				t.Error("nothing was refused: the peer was not stalled")
+			}
+		})
+	}
+}
+
+// Nor does a small event that waits hold more than itself, whatever others got in the
+// same turn and before it.
+func TestWaitingEventIsAlone(t *testing.T) {
+	for _, hello := range []string{"{:credit 16}", "{:recover true}"} {
+		t.Run(hello, func(t *testing.T) {
+			f := newFlowing(t, "{}", "", pipe.Flow{})
+			deaf := newPage(t, f.h, pipe.RoleClient, hello)
+			defer deaf.leave()
+			others := make([]pipe.Message, 16) // a sheet, nearly
+			for i := range others {
+				text := fmt.Sprintf(`[:sente-lite/send {:to %q :event [:bench/event %q]}]`, f.page.uid, strings.Repeat("x", 1000))
+				others[i] = pipe.Message{Data: []byte(text), Text: true}
+			}
+			f.producer.sayAll(t, to(deaf.uid, 700)) // those that the link itself takes
+			f.round(t, others)
+			before := heap()
+			for range 900 {
+				f.producer.sayAll(t, to(deaf.uid, 1))
+				f.round(t, others)
+			}
+			if grown := heap() - before; grown > 2<<20 {
+				t.Errorf("%d bytes more are in use for 900 small events", grown)
+			}
+			if held := f.h.Held(); held < 900*50 {
+				t.Errorf("%d bytes are held: nothing waits", held)
 			}
 		})
 	}

@@ -65,6 +65,10 @@ func (*frames) append(dst []byte, m pipe.Message) []byte {
 	return append(binary.BigEndian.AppendUint32(dst, uint32(len(m.Data))), m.Data...)
 }
 
+func (*frames) head(dst []byte, m pipe.Message) ([]byte, bool) {
+	return binary.BigEndian.AppendUint32(dst, uint32(len(m.Data))), true
+}
+
 func (*frames) frame(b []byte) int { return frameHead + int(binary.BigEndian.Uint32(b)) }
 
 func (f *frames) bye(dst []byte, r pipe.Reason, in func([]byte) []byte) []byte {

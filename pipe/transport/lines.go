@@ -73,5 +73,6 @@ func (*lines) ready() bool                                                 { ret
 func (*lines) textOnly() bool                                              { return true }
 func (*lines) size(m pipe.Message) int                                     { return len(m.Data) + 1 }
 func (*lines) append(dst []byte, m pipe.Message) []byte                    { return append(append(dst, m.Data...), '\n') }
+func (*lines) head(dst []byte, _ pipe.Message) ([]byte, bool)              { return dst, false }
 func (*lines) frame(b []byte) int                                          { return bytes.IndexByte(b, '\n') + 1 }
 func (*lines) bye(dst []byte, _ pipe.Reason, _ func([]byte) []byte) []byte { return dst }

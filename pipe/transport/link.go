@@ -2,6 +2,16 @@ package transport
 
 import "time"
 
+// writeBoth writes two pieces by two attempts.
+func writeBoth(try func([]byte) (int, error), p, q []byte) (int, error) {
+	n, err := try(p)
+	if err != nil || n < len(p) {
+		return n, err
+	}
+	m, err := try(q)
+	return n + m, err
+}
+
 // A link moves bytes, in both directions at once. One goroutine reads, one at a
 // time writes; close and endRead may be called from any, any number of times,
 // and unblock the others.
@@ -13,6 +23,9 @@ type link interface {
 
 	// tryWrite makes one attempt. 0 and no error: the other side is behind.
 	tryWrite(p []byte) (int, error)
+
+	// tryWriteAll is tryWrite for two pieces, the one behind the other.
+	tryWriteAll(p, q []byte) (int, error)
 
 	// write waits until at least one byte of p has been taken, or until timeout
 	// has passed, which is os.ErrDeadlineExceeded.

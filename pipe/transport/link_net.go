@@ -50,6 +50,8 @@ func (l *netLink) read(in *inbuf) error {
 
 func (*netLink) tryWrite([]byte) (int, error) { return 0, nil }
 
+func (*netLink) tryWriteAll([]byte, []byte) (int, error) { return 0, nil }
+
 func (l *netLink) write(p []byte, timeout time.Duration) (int, error) {
 	if err := l.h.SetWriteDeadline(time.Now().Add(timeout)); err != nil {
 		return 0, err

@@ -48,7 +48,7 @@ type rawLink struct {
 	rerr   error
 
 	tryFn, writeFn func(fd uintptr) bool
-	src            []byte
+	src, behind    []byte
 	n              int
 	werr           error
 }
@@ -115,6 +115,16 @@ func (l *rawLink) tryWrite(p []byte) (int, error) {
 	return l.writeBy(l.tryFn, p)
 }
 
+func (l *rawLink) tryWriteAll(p, q []byte) (int, error) {
+	if l.blocks.out {
+		return 0, nil
+	}
+	l.behind = q
+	n, err := l.writeBy(l.tryFn, p)
+	l.behind = nil
+	return n, err
+}
+
 func (l *rawLink) write(p []byte, timeout time.Duration) (int, error) {
 	if err := l.out.SetWriteDeadline(time.Now().Add(timeout)); err != nil {
 		return 0, err
@@ -140,7 +150,13 @@ func (l *rawLink) writeBy(f func(uintptr) bool, p []byte) (int, error) {
 
 func (l *rawLink) writeOnce(fd uintptr) bool {
 	for {
-		n, err := syscall.Write(int(fd), l.src)
+		var n int
+		var err error
+		if l.behind == nil {
+			n, err = syscall.Write(int(fd), l.src)
+		} else {
+			n, err = writeTwo(int(fd), l.src, l.behind)
+		}
 		switch err {
 		case nil:
 			l.n = n

@@ -122,6 +122,8 @@ func (p *memPipe) put(b []byte) (int, error) {
 
 var errBroken = errors.New("the other end is closed")
 
+func (l *memLink) tryWriteAll(p, q []byte) (int, error) { return writeBoth(l.tryWrite, p, q) }
+
 func (l *memLink) write(b []byte, timeout time.Duration) (int, error) {
 	p, late := l.out, false
 	t := time.AfterFunc(timeout, func() {

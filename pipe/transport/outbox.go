@@ -34,14 +34,15 @@ type outbox struct {
 	mark     int    // where the frame begins that off is in
 	control  []byte // control frames on their way; control[coff:] is unwritten
 	coff     int
+	head     [wsHeadMax]byte // of a message that is written from where it is
 	pong     []byte
 	bye      []byte
 	in       func([]byte) []byte // the form of bye; nil: EDN
 	pinned   bool                // Flush's write reads from buf
 	owed     bool                // Write has said that Flush is needed
 	flushing bool
-	flushed  sync.Cond
-	unread   bool // nobody reads any more
+	flushed  *sync.Cond // nil until somebody has to wait for a Flush
+	unread   bool       // nobody reads any more
 	err      error
 }
 
@@ -57,11 +58,23 @@ func (c *conn) Write(batch []pipe.Message) (bool, error) {
 	if !c.codec.ready() {
 		return false, errTooEarly
 	}
+	for len(batch) > 0 && len(batch[0].Data) >= largeMessage && c.clear() {
+		taken, err := c.straight(batch[0])
+		if err != nil {
+			return false, err
+		}
+		if !taken {
+			break
+		}
+		batch = batch[1:]
+	}
 	n := 0
 	for _, m := range batch {
 		n += c.codec.size(m)
 	}
-	o.reserve(n)
+	if n > 0 {
+		o.reserve(n)
+	}
 	for _, m := range batch {
 		o.buf = c.codec.append(o.buf, m)
 	}
@@ -72,6 +85,35 @@ func (c *conn) Write(batch []pipe.Message) (bool, error) {
 	done, err := c.pump()
 	o.owed = !done
 	return done, err
+}
+
+// largeMessage is from how many bytes on a message is worth a write of its own.
+const largeMessage = 8 << 10
+
+// clear reports whether nothing is before what comes next.
+func (c *conn) clear() bool {
+	o := &c.out
+	return !o.flushing && len(o.buf) == 0 && len(o.control) == 0 && len(o.pong) == 0
+}
+
+// straight writes a message from where it is, and puts into the buffer only one of which
+// some is left. It reports whether it has taken it.
+func (c *conn) straight(m pipe.Message) (bool, error) {
+	o := &c.out
+	head, whole := c.codec.head(o.head[:0], m)
+	if !whole {
+		return false, nil
+	}
+	n, err := c.link.tryWriteAll(head, m.Data)
+	if err != nil {
+		return false, c.fail(err)
+	}
+	if size := len(head) + len(m.Data); n < size {
+		o.reserve(size)
+		o.buf = append(append(o.buf, head...), m.Data...)
+		o.off += n
+	}
+	return true, nil
 }
 
 func (c *conn) unwritable() error {
@@ -179,6 +221,9 @@ func (c *conn) Flush() error {
 	o := &c.out
 	o.mu.Lock()
 	for o.flushing {
+		if o.flushed == nil {
+			o.flushed = sync.NewCond(&o.mu)
+		}
 		o.flushed.Wait()
 	}
 	o.flushing = true
@@ -202,7 +247,9 @@ func (c *conn) Flush() error {
 		}
 	}
 	o.flushing, o.owed = false, false
-	o.flushed.Broadcast()
+	if o.flushed != nil {
+		o.flushed.Broadcast()
+	}
 	closing, err := o.closing.Load(), c.unwritable()
 	o.mu.Unlock()
 	if closing {

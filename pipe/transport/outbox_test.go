@@ -25,6 +25,68 @@ func (l *slowLink) tryWrite(p []byte) (int, error) {
 	return l.out.Write(p[:n])
 }
 
+func (l *slowLink) tryWriteAll(p, q []byte) (int, error) { return writeBoth(l.tryWrite, p, q) }
+
+// A large message that leaves from where it is leaves the bytes that a small one does,
+// wherever the link has stopped, and none that its owner changes afterwards.
+func TestLargeMessages(t *testing.T) {
+	batch := func() []pipe.Message {
+		large := func(c byte) pipe.Message {
+			return pipe.Message{Data: append(bytes.Repeat([]byte{c}, largeMessage-1), '\n'), Text: true}
+		}
+		return []pipe.Message{large('a'), large('b'), {Data: []byte("small"), Text: true}, large('c')}
+	}
+	for name, mk := range map[string]func() codec{
+		"ws":     func() codec { return &wsCodec{} },
+		"client": func() codec { return &wsCodec{client: true} },
+		"frames": func() codec { return newFrames(pipe.Limits{}) },
+		"text":   func() codec { return newText(pipe.Limits{}) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			var want []byte
+			for _, m := range batch() {
+				want = mk().append(want, m)
+			}
+			head := len(mk().append(nil, batch()[0])) - largeMessage
+			for _, room := range []int{0, 1, head, head + 1, largeMessage / 2, largeMessage + head - 1, largeMessage + head,
+				largeMessage + head + 1, largeMessage + 2*head, 2 * (largeMessage + head), 2*(largeMessage+head) + 1, len(want) - 1, len(want)} {
+				l := &slowLink{room: room}
+				c := newConn(l, mk(), pipe.ConnInfo{}, Options{})
+				sent := batch()
+				flushed, err := c.Write(sent)
+				if err != nil || flushed != (room >= len(want)) {
+					t.Fatalf("room for %d: Write = %v, %v", room, flushed, err)
+				}
+				for _, m := range sent {
+					clear(m.Data)
+				}
+				if err := c.Flush(); err != nil {
+					t.Fatal(err)
+				}
+				got, want := l.out.Bytes(), want
+				if name == "client" { // each mask is another
+					got, want = unmasked(t, got), unmasked(t, want)
+				}
+				if !bytes.Equal(got, want) {
+					t.Fatalf("room for %d: %d bytes came, which are not the %d expected", room, len(got), len(want))
+				}
+			}
+		})
+	}
+}
+
+// unmasked joins the payloads of a client's frames.
+func unmasked(t *testing.T, b []byte) (out []byte) {
+	for r := bytes.NewReader(b); r.Len() > 0; {
+		f, err := readFrame(r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		out = append(out, ws.UnmaskFrame(f).Payload...)
+	}
+	return out
+}
+
 // What overtakes what, wherever the link has stopped.
 func TestControlFramesOvertake(t *testing.T) {
 	pipetest.NoLeaks(t)

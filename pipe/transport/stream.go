@@ -131,9 +131,10 @@ func (s *stream) textOnly() bool {
 	return c != nil && c.textOnly()
 }
 
-func (s *stream) size(m pipe.Message) int                { return s.chosen.Load().size(m) }
-func (s *stream) append(b []byte, m pipe.Message) []byte { return s.chosen.Load().append(b, m) }
-func (s *stream) frame(b []byte) int                     { return s.chosen.Load().frame(b) }
+func (s *stream) size(m pipe.Message) int                      { return s.chosen.Load().size(m) }
+func (s *stream) append(b []byte, m pipe.Message) []byte       { return s.chosen.Load().append(b, m) }
+func (s *stream) head(b []byte, m pipe.Message) ([]byte, bool) { return s.chosen.Load().head(b, m) }
+func (s *stream) frame(b []byte) int                           { return s.chosen.Load().frame(b) }
 
 func (s *stream) bye(b []byte, r pipe.Reason, in func([]byte) []byte) []byte {
 	return s.chosen.Load().bye(b, r, in)

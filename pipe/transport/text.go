@@ -125,6 +125,8 @@ func (*text) append(dst []byte, m pipe.Message) []byte {
 	return append(pipe.AppendLine(dst, m.Data), '\n')
 }
 
+func (*text) head(dst []byte, _ pipe.Message) ([]byte, bool) { return dst, false }
+
 func (*text) frame(b []byte) int { return bytes.IndexByte(b, '\n') + 1 }
 
 func (t *text) bye(dst []byte, r pipe.Reason, _ func([]byte) []byte) []byte {

@@ -45,6 +45,7 @@ func (l *byteLink) read(in *inbuf) error {
 	return nil
 }
 
+func (l *byteLink) tryWriteAll(p, q []byte) (int, error)         { return writeBoth(l.tryWrite, p, q) }
 func (l *byteLink) tryWrite(p []byte) (int, error)               { return l.out.Write(p) }
 func (l *byteLink) write(p []byte, _ time.Duration) (int, error) { return l.out.Write(p) }
 func (l *byteLink) endRead()                                     { l.in = nil }

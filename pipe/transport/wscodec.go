@@ -133,11 +133,21 @@ func (*wsCodec) textOnly() bool          { return false }
 func (*wsCodec) size(m pipe.Message) int { return wsHeadMax + len(m.Data) }
 
 func (c *wsCodec) append(dst []byte, m pipe.Message) []byte {
-	op := ws.OpBinary
-	if m.Text {
-		op = ws.OpText
+	return appendFrame(dst, opOf(m), m.Data, c.client)
+}
+
+func (c *wsCodec) head(dst []byte, m pipe.Message) ([]byte, bool) {
+	if c.client { // it masks
+		return dst, false
 	}
-	return appendFrame(dst, op, m.Data, c.client)
+	return appendHead(dst, opOf(m), len(m.Data), 0), true
+}
+
+func opOf(m pipe.Message) ws.OpCode {
+	if m.Text {
+		return ws.OpText
+	}
+	return ws.OpBinary
 }
 
 func (*wsCodec) frame(b []byte) int {

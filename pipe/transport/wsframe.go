@@ -79,15 +79,7 @@ func appendFrame(dst []byte, op ws.OpCode, data []byte, client bool) []byte {
 	if client {
 		bit = 0x80
 	}
-	dst = append(dst, 0x80|byte(op))
-	switch n := len(data); {
-	case n < 126:
-		dst = append(dst, bit|byte(n))
-	case n < 1<<16:
-		dst = append(dst, bit|126, byte(n>>8), byte(n))
-	default:
-		dst = binary.BigEndian.AppendUint64(append(dst, bit|127), uint64(n))
-	}
+	dst = appendHead(dst, op, len(data), bit)
 	if !client {
 		return append(dst, data...)
 	}
@@ -98,6 +90,19 @@ func appendFrame(dst []byte, op ws.OpCode, data []byte, client bool) []byte {
 	dst = append(dst, data...)
 	ws.Cipher(dst[at:], mask, 0)
 	return dst
+}
+
+// appendHead appends the header of a frame of n bytes, up to the mask; bit says whether
+// there is one.
+func appendHead(dst []byte, op ws.OpCode, n int, bit byte) []byte {
+	dst = append(dst, 0x80|byte(op))
+	switch {
+	case n < 126:
+		return append(dst, bit|byte(n))
+	case n < 1<<16:
+		return append(dst, bit|126, byte(n>>8), byte(n))
+	}
+	return binary.BigEndian.AppendUint64(append(dst, bit|127), uint64(n))
 }
 
 // appendClosing appends a close frame for r.

@@ -46,16 +46,21 @@
   [token base64url]
   ["sente-lite" (str "sente-lite.token." (if (re-find #"^[\w!#$%&'*+.^`|~-]+$" token) token (base64url token)))])
 
+(def ^:private kinds #?(:scittle "ws://host:port, or nothing for the page's own server" :default "unix:/path.sock, tcp://host:port, ws://host:port or :stdio"))
+
 (defn parse
-  "{:kind :unix|:tcp|:ws|:stdio … :hello? :heartbeat?} of an address."
+  "{:kind :unix|:tcp|:ws|:stdio … :hello? :heartbeat?} of an address. A page has
+  WebSockets only."
   [url opts]
   (cond
-    (= :stdio url)                    {:kind :stdio :hello? true}
-    (not (string? url))               (bad url "unix:/path.sock, tcp://host:port, ws://host:port or :stdio")
-    (str/starts-with? url "unix:")    {:kind :unix :path (str/replace url #"^unix:(//)?" "") :hello? true}
-    (str/starts-with? url "tcp://")   (if-let [[_ host port] (re-find #"^tcp://(.+):(\d{1,5})/?$" url)]
-                                        {:kind :tcp :host (str/replace host #"^\[|\]$" "") :port (parse-long port) :hello? true :heartbeat? true}
-                                        (bad url "tcp://host:port"))
+    #?@(:scittle []
+        :default [(= :stdio url)                    {:kind :stdio :hello? true}])
+    (not (string? url))               (bad url kinds)
+    #?@(:scittle []
+        :default [(str/starts-with? url "unix:")    {:kind :unix :path (str/replace url #"^unix:(//)?" "") :hello? true}
+                  (str/starts-with? url "tcp://")   (if-let [[_ host port] (re-find #"^tcp://(.+):(\d{1,5})/?$" url)]
+                                                      {:kind :tcp :host (str/replace host #"^\[|\]$" "") :port (parse-long port) :hello? true :heartbeat? true}
+                                                      (bad url "tcp://host:port"))
+                  (str/starts-with? url "/")        {:kind :unix :path url :hello? true}])
     (re-find #"^(ws|http)s?://." url) {:kind :ws :url (ws-url url (merge {:bundle? true} (select-keys opts [:client-id :params :credit :recover?]))) :heartbeat? true}
-    (str/starts-with? url "/")        {:kind :unix :path url :hello? true}
-    :else                             (bad url "unix:/path.sock, tcp://host:port, ws://host:port or :stdio")))
+    :else                             (bad url kinds)))

@@ -133,12 +133,25 @@
 (defn- target [{:keys [url token persist] :as opts}]
   (let [tab (tab-name)
         t   (address/parse (page-url url) opts)]
-    (when-not (= :ws (:kind t))
-      (throw (ex-info (str "sente-lite: connect!: a page connects by WebSocket only, not to " (pr-str url))
-                      {:category :unsupported :code :sente-lite/bad-address :given url :expected "ws://host:port, or nothing for the page's own server"})))
     (assoc t :token token
            :keep (let [nm (if (string? persist) persist tab)]
                    (when (and nm (not (false? persist))) (fn [] (keeper (str nm " " (first (str/split (:url t) #"\?"))))))))))
+
+(def modules
+  "What few pages need is in a file of its own, which puts its functions here."
+  (atom nil))
+
+(defn more
+  "A function of that file. `what` needs it."
+  [k what]
+  (or (k @modules)
+      (throw (ex-info (str "sente-lite: " what " needs one more script in the page: src=\"/sente-lite-more.cljs\", behind \"/sente-lite.cljs\"")
+                      {:category :unsupported :code :sente-lite/not-loaded :expected "/sente-lite-more.cljs"}))))
+
+(defn- form [opts]
+  (if (or (:gzip opts) (not (contains? #{nil :edn} (:packer opts))))
+    ((more :form "the option :packer or :gzip") opts)
+    opts))
 
 (defn- listen!
   "The world changed: try at once."
@@ -154,6 +167,7 @@
    {:link    (fn [target on] (javascript/ws-link js/WebSocket target on))
     :target  target
     :wakes   listen!
+    :form    form
     :start   (fn [& _]
                (throw (ex-info "sente-lite: start!: a page cannot start a sidecar; (connect!) connects to the one that served it"
                                {:category :unsupported :code :sente-lite/no-spawn :expected "a script in Babashka, nbb or Clojure"})))}))

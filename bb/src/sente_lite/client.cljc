@@ -19,12 +19,14 @@
     :spill   (fn [options inbox]) what keeps the inbox of :persist in files: see sente-lite.spill/functions
     :after-ready (fn [c f])   gives f the outcome of start!'s first try, waiting or by a promise
     :settled (fn [v])         a promise that has its value
+    :form    (fn [options])   optional: those of a client with what is around its links, as sente-lite.form/of
     :rejected (fn [e])        optional: a promise that has failed; without it start! throws
     :wait    (fn [promise])   blocks, where that can be
 
   A link calls (:linked on), (:text on) with a message, (:lost on) with
   {:code :reason :error} once, and ((:take on)), which gives the messages that
-  are to be written now, on whatever thread may write; :wake! asks it to."
+  are to be written now, on whatever thread may write; :wake! asks it to. Messages
+  are texts; where on has :bytes? they may be bytes as well, both ways."
   {:no-doc true}
   (:require [clojure.string :as str]
             [sente-lite.address :as address]
@@ -256,15 +258,19 @@
   (let [p    (:platform c)
         auth (authorize! c)
         gone (atom false)
-        on {:linked  (fn [] (input-of-turn! c turn [:linked ((:now p))]))
+        value (fn [v size]
+                (input-of-turn! c turn [:value v ((:now p)) size])
+                (when (seq @(:flushes c)) (settle-flushes! c)))
+        unreadable (fn [why bundle?] (input-of-turn! c turn [:unreadable why bundle? ((:now p))]))
+        on {:value value :unreadable unreadable
+            :linked  (fn [] (input-of-turn! c turn [:linked ((:now p))]))
             :text    (fn [text]
                        (let [v (try (wire/read-text text)
                                     (catch #?(:clj Exception :cljs :default) e
-                                      (input-of-turn! c turn [:unreadable (or (ex-message e) (str e)) (str/starts-with? text "[:batch/events") ((:now p))])
+                                      (unreadable (or (ex-message e) (str e)) (and (string? text) (str/starts-with? text "[:batch/events")))
                                       ::none))]
                          (when-not (= ::none v)
-                           (input-of-turn! c turn [:value v ((:now p)) (count text)])
-                           (when (seq @(:flushes c)) (settle-flushes! c)))))
+                           (value v (count text)))))
             :lost    (fn [info]
                        (reset! gone true)
                        (when (= turn @(:link-turn c))
@@ -272,7 +278,10 @@
                        (input-of-turn! c turn [:lost (update info :reason address/without-query) ((:now p)) ((:luck p))])
                        (run! #(%) (take-those! c (:ends c) (constantly true))))
             :take    (fn [] (take-messages c turn))
-            :written (fn [] (settle-flushes! c))}]
+            :written (fn [] (settle-flushes! c))}
+        on (if-let [around (:around (:form (:options c)))]
+             (around c on)
+             on)]
     (reset! (:link-turn c) turn)
     (if (:error auth)
       ((:lost on) {:code 1006 :reason (:error auth)})

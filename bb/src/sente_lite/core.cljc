@@ -23,7 +23,8 @@
 
   Mistakes of the caller, such as an event that is none or a value that does not
   print as EDN, are thrown as ex-info with :given and :expected."
-  (:require [sente-lite.client :as client]
+  (:require #?@(:scittle [] :default [[sente-lite.buffered :as buffered]])
+            [sente-lite.client :as client]
             [sente-lite.handlers :as handlers]
             [sente-lite.intake :as intake]
             [sente-lite.life :as life]
@@ -424,7 +425,8 @@
       (out :close!)"
   ([f] (make-buffered-sender f nil))
   ([f options]
-   (out/buffered (if (client/client? f) (fn [events] (last (mapv #(out/put! f % nil) events))) f)
+   (#?(:scittle (host/more :buffered "make-buffered-sender") :default buffered/buffered)
+                 (if (client/client? f) (fn [events] (last (mapv #(out/put! f % nil) events))) f)
                  (:after (or (:platform options) (:platform (if (client/client? f) f @current)) (host/platform)))
                  options)))
 
@@ -448,6 +450,7 @@
    (let [given    (if (or (string? options) (keyword? options)) {:url options} options)
          opts     (options/check options/connecting given)
          platform (or (:platform opts) (host/platform))
+         opts     ((:form platform identity) opts)
          target   ((:target platform) opts)
          c        (make! platform target (life/connect-options opts target) (fn [f {:keys [id data]}] (f id data)))]
      (client/open! c)

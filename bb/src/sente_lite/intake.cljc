@@ -181,10 +181,11 @@
     (when (second taken) taken)))
 
 (defn retry!
-  "Hands an event of the dead letters to its handlers again."
+  "Hands an event of the dead letters to its handlers again, or sends it again
+  where it could not be packed."
   [c id]
-  (if-let [{:keys [event uid client-id tries]} (second (exhume! c id))]
-    (do (later! c event (fn [] (dispatch! c event nil {:uid uid :client-id client-id :tries tries} nil)))
+  (if-let [{:keys [event uid client-id tries out?]} (second (exhume! c id))]
+    (do (if out? ((:send-fn c) c event) (later! c event (fn [] (dispatch! c event nil {:uid uid :client-id client-id :tries tries} nil))))
         {:status :ok})
     {:status :not-found}))
 

@@ -1,7 +1,8 @@
 (ns sente-lite.javascript
   "What nbb and Scittle have in common: one thread, promises, WebSockets."
   {:no-doc true}
-  (:require [sente-lite.address :as address]))
+  (:require [sente-lite.address :as address]
+            [sente-lite.bytes :as bytes]))
 
 (defn after [ms f]
   (let [t (js/setTimeout f ms)]
@@ -61,7 +62,7 @@
   1048576)
 
 (defn base64url [text]
-  (-> (js/btoa (js/String.fromCharCode.apply nil (js/Array.from (.encode (js/TextEncoder.) text))))
+  (-> (bytes/base64 (bytes/utf8 text))
       (.replace (js/RegExp. "\\+" "g") "-") (.replace (js/RegExp. "/" "g") "_") (.replace (js/RegExp. "=+$") "")))
 
 (defn failed-link [on info]
@@ -80,7 +81,8 @@
                          :full?  (fn [] (or (not= 1 (.-readyState ws)) (> (.-bufferedAmount ws) most-buffered)))
                          :again  (fn [go] (when (< (.-readyState ws) 2) (js/setTimeout go 5)))})]
       (set! (.-onopen ws) (fn [_] ((:linked on)) ((:wake! w) false)))
-      (set! (.-onmessage ws) (fn [m] ((:text on) (.-data m))))
+      (set! (.-binaryType ws) "arraybuffer")
+      (set! (.-onmessage ws) (fn [m] (let [d (.-data m)] ((:text on) (if (string? d) d (js/Uint8Array. d))))))
       (set! (.-onerror ws) (fn [_]))
       (set! (.-onclose ws) (fn [e]
                              ((:stop! w))

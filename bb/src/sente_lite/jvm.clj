@@ -5,10 +5,11 @@
             [clojure.string :as str]
             [sente-lite.address :as address]
             [sente-lite.folder :as folder]
+            [sente-lite.form :as form]
             [sente-lite.sidecar :as sidecar]
             [sente-lite.spill :as spill]
             [sente-lite.start :as start])
-  (:import (java.io BufferedInputStream BufferedOutputStream DataInputStream DataOutputStream EOFException File)
+  (:import (java.io BufferedInputStream BufferedOutputStream ByteArrayOutputStream DataInputStream DataOutputStream EOFException File)
            (java.net InetSocketAddress Socket StandardProtocolFamily URI UnixDomainSocketAddress)
            (java.net.http HttpClient WebSocket WebSocket$Listener)
            (java.nio ByteBuffer)
@@ -86,10 +87,7 @@
 
 (defn- frames-writer [write-bytes! flush!]
   (fn [texts]
-    (run! (fn [^String t]
-            (let [b (.getBytes t "UTF-8")]
-              (write-bytes! b)))
-          texts)
+    (run! (fn [t] (write-bytes! (if (string? t) (.getBytes ^String t "UTF-8") t))) texts)
     (flush!)))
 
 (defn- stream-writer [out]
@@ -109,7 +107,7 @@
           (if (< 0 n most-bytes)
             (let [b (.readNBytes in n)]
               (if (= n (alength b))
-                (do ((:text on) (String. ^bytes b "UTF-8")) (recur))
+                (do ((:text on) (if (:bytes? on) b (String. ^bytes b "UTF-8"))) (recur))
                 {:code 1006 :reason "the link ended inside a message"}))
             sidecar/not-ours)))
       (catch EOFException _ {:code 1006 :reason "closed by the other side"})
@@ -249,7 +247,7 @@
   (.encodeToString (.withoutPadding (java.util.Base64/getUrlEncoder)) (.getBytes s "UTF-8")))
 
 (defn- listener [on lost!]
-  (let [sb (StringBuilder.)]
+  (let [sb (StringBuilder.) bin (ByteArrayOutputStream.)]
     (reify WebSocket$Listener
       (onOpen [_ ws] (.request ^WebSocket ws 1))
       (onText [_ ws data last?]
@@ -260,6 +258,16 @@
             ((:text on) text)))
         (.request ^WebSocket ws 1)
         nil)
+      (onBinary [_ ws data last?]
+        (let [part (byte-array (.remaining ^ByteBuffer data))]
+          (.get ^ByteBuffer data part)
+          (.write bin part 0 (alength part)))
+        (when last?
+          (let [b (.toByteArray bin)]
+            (.reset bin)
+            ((:text on) (if (:bytes? on) b (String. b "UTF-8")))))
+        (.request ^WebSocket ws 1)
+        nil)
       (onClose [_ _ code reason] (lost! {:code code :reason reason}) nil)
       (onError [_ _ e] (lost! {:code 1006 :reason (or (ex-message e) "connection lost")})))))
 
@@ -268,7 +276,9 @@
         ws    (atom nil)
         stop! (atom nil)
         lost! (fn [info] (when (compare-and-set! once false true) (@stop!) ((:lost on) info)))
-        w     (writer (fn [texts] (run! (fn [t] (.join (.sendText ^WebSocket @ws t true))) texts)) on
+        w     (writer (fn [texts] (run! (fn [t] (.join (if (string? t)
+                                                           (.sendText ^WebSocket @ws t true)
+                                                           (.sendBinary ^WebSocket @ws (ByteBuffer/wrap ^bytes t) true)))) texts)) on
                       (fn [e] (lost! {:code 1006 :reason (ex-message e)})))
         _     (reset! stop! (:stop! w))]
     (thread "dial"
@@ -386,6 +396,7 @@
    :link     link
    :print    print-err
    :target   target
+   :form     form/of
    :start    start/start!
    :spawn    spawn
    :browse!  browse!

@@ -48,7 +48,7 @@
   (let [{:keys [recover? credit] :as opts} (offers opts target)]
     (assoc opts :heartbeat? (:heartbeat? target)
            :hello (when (:hello? target)
-                    (merge {:bundle true}
+                    (merge {:bundle true} (:hello (:form opts))
                            (when recover? {:recover true})
                            (when credit {:credit credit})
                            (when (:handler? opts) {:handler true})

@@ -10,6 +10,7 @@
             [clojure.string :as str]
             [sente-lite.address :as address]
             [sente-lite.folder :as folder]
+            [sente-lite.form :as form]
             [sente-lite.javascript :as javascript]
             [sente-lite.sidecar :as sidecar]
             [sente-lite.spill :as spill]
@@ -19,16 +20,18 @@
 
 ;; Frames over Node's streams.
 
-(defn- frame [text]
-  (let [n (js/Buffer.byteLength text)
+(defn- frame [m]
+  (let [text? (string? m)
+        n (if text? (js/Buffer.byteLength m) (.-length m))
         b (js/Buffer.allocUnsafe (+ 4 n))]
     (.writeUInt32BE b n 0)
-    (.write b text 4)
+    (if text? (.write b m 4) (.set b m 4))
     b))
 
 (defn- frames-reader
-  "Takes chunks; calls (text! t) for each frame, (bad!) where there can be none."
-  [text! bad!]
+  "Takes chunks; calls (text! t) for each frame, with its bytes where `bytes?`, and
+  (bad!) where there can be none."
+  [text! bytes? bad!]
   (let [chunks (volatile! #js []) have (volatile! 0) need (volatile! 4)]
     (fn [chunk]
       (.push @chunks chunk)
@@ -43,7 +46,7 @@
                         (cond
                           (or (zero? n) (> n 1073741824)) (do (bad!) all)
                           (> end all)                     (do (vreset! need (+ 4 n)) at)
-                          :else                           (do (text! (.toString b "utf8" (+ at 4) end))
+                          :else                           (do (text! (if bytes? (.subarray b (+ at 4) end) (.toString b "utf8" (+ at 4) end)))
                                                               (recur end))))))]
           (vreset! chunks (if (= at all) #js [] #js [(.subarray b at)]))
           (vreset! have (- all at)))))))
@@ -56,7 +59,7 @@
                                   :full?  (fn [] (> (.-writableLength out) javascript/most-buffered))
                                   :again  (fn [go] (.once out "drain" go))})
         bad! (fn [] (vreset! open false) (end! sidecar/not-ours))
-        read (frames-reader (fn [t] (when @open ((:text on) t))) bad!)]
+        read (frames-reader (fn [t] (when @open ((:text on) t))) (:bytes? on) bad!)]
     (.on in "data" (fn [c] (when @open (read c))))
     (.on out "error" (fn [_]))
     {:wake!  (:wake! w)
@@ -214,6 +217,7 @@
   (javascript/platform
    {:link     link
     :target   target
+    :form     form/of
     :start    start/start!
     :spawn    spawn
     :browse!  browse!

@@ -53,6 +53,11 @@
    :kalive-ms "silence before the link is doubted, until the sidecar has told its own"
    :ping-timeout-ms "wait for the answer to a ping, likewise"
    :bundle-size "most events of one message; 1 for no bundles; default: the sidecar's (100)"
+   :packer "the form of messages: :edn, :msgpack, or a chain of a packer and what is around it, like [:msgpack :gzip :aes-gcm]; default: :edn. A page loads /sente-lite-more.cljs for others than :edn"
+   :gzip "messages of 1 KB and more are compressed, both ways, after bundles have been made; where a page has neither CompressionStream nor pako it is left out, and :on-error told"
+   :key "of :aes-gcm: 16, 24 or 32 bytes, as a byte array or in base64, that the sidecar has too"
+   :packers "packers of your own, that the sidecar's plugins know by the same names: {:name {:pack (fn [value]) :unpack (fn [packed]) :text? false}}; a function may give a promise"
+   :layers "what goes around packed bytes, likewise: {:name {:encode (fn [bytes]) :decode (fn [bytes limit]) :compresses? false}}, or {:new (fn [])} that gives such a map for each link"
    :platform "what the link, the clock and the handlers run on; sente-lite.test has one without any of them"})
 
 (defn reference

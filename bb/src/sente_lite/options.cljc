@@ -44,6 +44,11 @@
    [:max-calls positive (:max-calls session/defaults)]
    [:call-timeout-ms positive (:call-timeout-ms session/defaults)]
    [:bundle-size positive]
+   [:packer] ; this and the next four are checked by sente-lite.form
+   [:gzip]
+   [:key]
+   [:packers]
+   [:layers]
    [:platform a-map]])
 
 (def aliases
@@ -56,6 +61,7 @@
    :ws-kalive-ms          [:kalive-ms]
    :ws-ping-timeout-ms    [:ping-timeout-ms]
    :timeout-ms            [:call-timeout-ms]
+   :wire-format         [:packer]
    :send-queue            [:max-queue :max-depth]
    :max-depth             [:max-queue]
    :event-buffer-size     [:bundle-size]
@@ -64,38 +70,27 @@
 (def elsewhere
   "Options that have no meaning here, and what to do instead."
   {:ajax-opts           "there is no Ajax link in this library"
-   :headers             "a token is :token; browsers cannot set headers"
-   :wire-format         "the wire is EDN"})
+   :headers             "a token is :token; browsers cannot set headers"})
 
 (def harmless
   "Options whose usual values say what is so anyway."
-  {:packer         #{:edn nil}
-   :type           #{:auto :ws nil}
+  {:type           #{:auto :ws nil}
    :protocol       #{:ws nil}
    :wrap-recv-evs? #{false nil}
    :auto-connect?  #{true nil}})
 
-(defn- distance
-  "Edits from a to b, swaps of neighbours included; small strings only."
-  [a b]
-  (let [a (vec a) b (vec b)
-        swap? (fn [i j] (and (> i 1) (> j 1) (= (a (- i 1)) (b (- j 2))) (= (a (- i 2)) (b (- j 1)))))
-        row   (fn [[older before] i]
-                [before
-                 (reduce (fn [row j]
-                           (conj row (cond-> (min (inc (row (dec j)))
-                                                  (inc (before j))
-                                                  (+ (before (dec j)) (if (= (a (dec i)) (b (dec j))) 0 1)))
-                                       (swap? i j) (min (inc (older (- j 2)))))))
-                         [i] (range 1 (inc (count b))))])]
-    (peek (second (reduce row [nil (vec (range (inc (count b))))] (range 1 (inc (count a))))))))
+(defn- parts
+  "The letters of a name, and each with the next, its ends included."
+  [x]
+  (set (concat (name x) (partition 2 1 (str " " (name x) " ")))))
 
 (defn nearest
   "The name that was probably meant, or nil."
   [given names]
-  (let [g (name given)
-        [d best] (first (sort-by first (map (fn [n] [(distance g (name n)) n]) names)))]
-    (when (and best (<= d (max 1 (quot (count g) 3)))) best)))
+  (let [g     (parts given)
+        alike (fn [n] (let [p (parts n)] (/ (count (filter p g)) (max (count p) (count g)))))
+        best  (apply max-key alike (sort names))]
+    (when (> (alike best) 0.6) best)))
 
 (defn- bad [name option given expected]
   (throw (ex-info (str "sente-lite: " name ": option " option ": " expected)

@@ -3,7 +3,8 @@
   as pr-str, which is what a script that sends a hundred thousand events a second
   would wait for. Babashka, where own code is interpreted, uses pr-str."
   {:no-doc true}
-  (:require [sente-lite.names :as names])
+  (:require [sente-lite.bytes :as bytes]
+            [sente-lite.names :as names])
   (:import (clojure.lang IPersistentMap IPersistentSet IPersistentVector IRecord ISeq Keyword Symbol TaggedLiteral)
            (java.util Date Iterator Map$Entry UUID)
            (java.util.concurrent ConcurrentHashMap)))
@@ -86,6 +87,7 @@
                                         (if (sound? x) (.append sb s) (throw no-edn)))
     (instance? TaggedLiteral x)       (let [^TaggedLiteral x x]
                                         (.append sb \#) (put sb (.-tag x) left) (.append sb \space) (put sb (.-form x) left))
+    (bytes? x)                        (do (.append sb "#sente-lite/bytes \"") (.append sb ^String (bytes/base64 x)) (.append sb \"))
     (or (integer? x) (float? x) (decimal? x) (ratio? x) (char? x) (instance? Date x) (instance? UUID x))
     (.append sb ^String (binding [*print-dup* false] (pr-str x)))
     :else                             (throw no-edn)))

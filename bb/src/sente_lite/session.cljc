@@ -16,7 +16,7 @@
   Inputs beside those: [:value v now chars] what was read, [:unreadable why bundle?],
   [:send text id now opts], [:ask text id timeout-ms k now], [:reply text era cb id],
   [:subscribe c], [:unsubscribe c], [:flush now] what may be written now, [:hurry] what
-  waits is not to wait for others, [:room yes? now] whether the inbox takes more,
+  waits is not to wait for others, [:fail cb error] a call that could not be written, [:room yes? now] whether the inbox takes more,
   [:leave] the other side is told that we go for good, [:wake now] try at once,
   [:restore kept].
 
@@ -446,6 +446,7 @@
     :room        (if a (flow/renew (assoc s :room? true)) (assoc s :room? false))
     :leave       (leave s)
     :lose        (queue/lose s a b [{:id c}])
+    :fail        (settle s a b)
     :ask         (ask s a b c d e)
     :reply       (reply s a b c d)
     :tick        (tick s a)
@@ -456,7 +457,7 @@
                    s)
     :linked      (if (= :connecting (:phase s)) (linked s a) s)
     :unreadable  (if (= :greeting (:phase s))
-                   (refused s (wire/error :unsupported :sente-lite/not-ready (str "the other side answered the hello by what is no EDN: " a) {:hint "is it sente-lite?"}))
+                   (refused s (wire/error :unsupported :sente-lite/not-ready (str "the answer to the hello could not be read: " a) {:hint "is it sente-lite, with the same :packer and :key?"}))
                    (unreadable s a b c))
     :lost        (lost s a b c)
     :wake        (cond

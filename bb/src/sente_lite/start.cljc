@@ -45,7 +45,7 @@
                  (:static opts) (assoc :static ((:absolute platform identity) (:static opts)))
                  (and (:moved? target) (nil? (:static opts)) ((:exists? platform) "public"))
                  (assoc :static ((:absolute platform) "public")))]
-    (merge {:max-tries 5} opts {:hello {:bundle true :config config} :first-must? true
+    (merge {:max-tries 5} opts {:hello (merge {:bundle true :config config} (:hello (:form opts))) :first-must? true
                                 :connect-timeout-ms (if (and (:moved? target) (= 10000 (:start-timeout-ms opts)))
                                                       compile-ms
                                                       (:start-timeout-ms opts))})))
@@ -97,7 +97,7 @@
   "See sente-lite.core/start!. `core` is what only that namespace can do: {:make!
   :begun! :ended! :stop! :send-to-client!}."
   [platform options {:keys [make!] :as core}]
-  (let [opts (options/check rules options)]
+  (let [opts ((:form platform identity) (options/check rules options))]
     (try
       (let [target ((:spawn platform) opts)
             c      (make! platform target (options-of opts target platform) (on-message core))]

@@ -4,6 +4,8 @@
   {:no-doc true}
   (:require [clojure.edn :as edn]
             [clojure.string :as str]
+            [clojure.walk :as walk]
+            [sente-lite.bytes :as bytes]
             [sente-lite.names :as names]
             #?@(:bb [] :clj [[sente-lite.printer :as printer]])))
 
@@ -55,7 +57,7 @@
 (declare fine?)
 
 (def ^:private readable?
-  (some-fn scalar? (some-fn map? vector? set?) (some-fn seq? #(and (tagged-literal? %) (fine? % (volatile! 10000))))))
+  (some-fn scalar? (some-fn map? vector? set?) (some-fn seq? bytes/is? #(and (tagged-literal? %) (fine? % (volatile! 10000))))))
 
 ;; In a script a step of a loop of our own costs a thousand times what one of the
 ;; platform's costs. So a collection is checked by one call wherever all in it is
@@ -95,7 +97,17 @@
       (and (>= (vswap! left - (bounded-count (inc @left) x)) 0)
            (or (every? plain x) (every? #(fine? % left) x)))
       (tagged-literal? x) (and (fine? (:tag x) left) (fine? (:form x) left))
+      (bytes/is? x) true
       :else (scalar? x))))
+
+(defn- tagged
+  "A value with its bytes as tagged text."
+  [x]
+  (walk/prewalk #(cond
+                   (bytes/is? %)       (bytes/tagged %)
+                   (tagged-literal? %) (tagged-literal (:tag %) (tagged (:form %)))
+                   :else               %)
+                x))
 
 (defn- reference?
   "Has it a value that deref gives?"
@@ -123,7 +135,7 @@
     (ident? x)   "send a string, or keywords without blanks; (json with :keywords makes such keys)"
     #?@(:cljs [(or (object? x) (array? x)) "(js->clj x :keywordize-keys true)"])
     (reference? x) "send what it holds: @it"
-    :else        "send strings, numbers, keywords, uuids, dates (java.util.Date) and collections of them"))
+    :else        "send strings, numbers, keywords, uuids, dates (java.util.Date), bytes and collections of them"))
 
 (defn- bad?
   "Does a value itself, whatever is in it, not print as EDN?"
@@ -174,7 +186,9 @@
   [x]
   (let [left (volatile! max-nodes)]
     (cond
-      (fine? x left) (printed x)
+      (fine? x left) (let [text (printed x)]
+                       ;; Of what has been checked, nothing but bytes prints so; a text may have it, too.
+                       (if (str/includes? text "#object[") (printed (tagged x)) text))
       (neg? @left)   :too-many)))
 
 (defn- checked
@@ -184,23 +198,32 @@
      :clj     (printer/text x max-nodes)
      :default (slowly-checked x)))
 
+(defn- too-deep []
+  (refuse "the value is nested too deeply" "a very deep value" "at most 512 levels" {:code :sente-lite/too-deep}))
+
 (defn text
   "The EDN text of a value, or an ex-info that says what in it is none:
   {:path [1 :f] :given \"a function\" :expected … :hint …}."
   [x]
   (let [text (try (checked x)
-                  (catch #?(:clj StackOverflowError :cljs js/RangeError) _
-                    (refuse "the value is nested too deeply" "a very deep value" "at most 512 levels" {:code :sente-lite/too-deep})))]
+                  (catch #?(:clj StackOverflowError :cljs js/RangeError) _ (too-deep)))]
     (cond
       (string? text) text
       text           (too-many)
       :else          (unprintable x))))
 
+(defn check
+  "Throws what text throws for a value that has none."
+  [x]
+  (let [left (volatile! max-nodes)]
+    (when-not (try (fine? x left)
+                   (catch #?(:clj StackOverflowError :cljs js/RangeError) _ (too-deep)))
+      (if (neg? @left) (too-many) (unprintable x)))))
+
 (defn byte-length
   "Of a text in UTF-8."
-  [^String s]
-  #?(:clj  (alength (.getBytes s "UTF-8"))
-     :cljs (.-length (.encode (js/TextEncoder.) s))))
+  [s]
+  (bytes/size (bytes/utf8 s)))
 
 (defn event-text
   "The text of an event, checked. `what` names the caller in errors."
@@ -218,7 +241,7 @@
 (defn read-text
   "Reads one value. Unknown tags stay what they are (tagged-literal)."
   [s]
-  (edn/read-string {:default tagged-literal} s))
+  (edn/read-string {:default tagged-literal :readers {'sente-lite/bytes bytes/reader}} s))
 
 (defn bundle
   "One message of several items' texts."

@@ -6,13 +6,14 @@
 
 (deftest addresses
   (doseq [[url wanted]
+          [#?@(:scittle [] :default
           [["unix:/tmp/a.sock"       {:kind :unix :path "/tmp/a.sock" :hello? true}]
            ["unix:///tmp/a.sock"     {:kind :unix :path "/tmp/a.sock" :hello? true}]
            ["/tmp/a.sock"            {:kind :unix :path "/tmp/a.sock" :hello? true}]
            ["tcp://127.0.0.1:7000"   {:kind :tcp :host "127.0.0.1" :port 7000 :hello? true :heartbeat? true}]
            ["tcp://[::1]:7000"       {:kind :tcp :host "::1" :port 7000 :hello? true :heartbeat? true}]
            ["tcp://example.org:1/"   {:kind :tcp :host "example.org" :port 1 :hello? true :heartbeat? true}]
-           [:stdio                   {:kind :stdio :hello? true}]
+           [:stdio                   {:kind :stdio :hello? true}]])
            ["ws://h:1"               {:kind :ws :url "ws://h:1/ws?v=1&bundle=1" :heartbeat? true}]
            ["http://h:1/"            {:kind :ws :url "ws://h:1/ws?v=1&bundle=1" :heartbeat? true}]
            ["https://h"              {:kind :ws :url "wss://h/ws?v=1&bundle=1" :heartbeat? true}]
@@ -30,7 +31,7 @@
     (is (not (str/includes? (:url (address/parse "ws://h" {:token "secret"})) "secret")))))
 
 (deftest what-is-no-address
-  (doseq [url ["" "localhost:8090" "ftp://h" "tcp://h" "tcp://h:x" "ws://" nil 8090 {}]]
+  (doseq [url ["" "localhost:8090" "ftp://h" "tcp://h" "tcp://h:x" "ws://" nil 8090 {} #?@(:scittle [:stdio "unix:/tmp/a.sock"])]]
     (let [e (given/failure #(address/parse url {}))]
       (is (= :sente-lite/bad-address (:code e)) (pr-str url))
       (is (= url (:given e)))

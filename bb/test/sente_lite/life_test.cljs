@@ -67,7 +67,7 @@
                           [(path/join dir "text") :sente-lite/no-binary "not executable"]
                           [(program "exec cat") :sente-lite/not-ready ":sente-lite/hello"]
                           [(program (str "echo 'usage: something else [options]'; " hold)) :sente-lite/not-ready "no frame"]
-                          [(program (str "cat " (frame-file "[1 2") "; " hold)) :sente-lite/not-ready "no EDN"]
+                          [(program (str "cat " (frame-file "[1 2") "; " hold)) :sente-lite/not-ready "could not be read"]
                           [(program (str "cat " (frame-file "[:sente-lite/ready {:uid \"owner\" :version \"9.0\" :protocol 9}]") "; " hold)) :sente-lite/version "protocol 9"]
                           [(program "echo boom >&2; exit 3") :sente-lite/sidecar-ended "exit code 3; it said last: boom"]
                           [(program "exit 0") :sente-lite/sidecar-ended "said nothing"]

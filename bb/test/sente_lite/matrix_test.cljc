@@ -46,7 +46,9 @@
    [:tcp-owner "tcp:" :owner nil]
    [:ws "http:" :client nil]
    [:ws-owner "http:" :owner {:owner? true}]
-   [:ws-from-afar "http:" :client nil true]])
+   [:ws-from-afar "http:" :client nil true]
+   [:unix-msgpack-gzip "unix:" :owner {:packer [:msgpack :gzip]}]
+   [:ws-msgpack "http:" :client {:packer :msgpack}]])
 
 (defn- host-options [dir]
   {:listen [(str "unix:" dir "/matrix.sock") "tcp://127.0.0.1:0" "http://127.0.0.1:0"]
@@ -109,8 +111,12 @@
    (deftest from-a-page
      (async done
        (if-let [url (.get (js/URLSearchParams. (.-search js/location)) "host")]
-         (play-all (stage nil [(str/replace url #"^ws" "http")] [:ws "http" :client nil true] await-promise)
-                   (matrix/for-role :client)
-                   (fn [played] (hold :ws played) (done)))
+         ((fn all [forms]
+            (if (seq forms)
+              (play-all (stage nil [(str/replace url #"^ws" "http")] [:ws "http" :client (first forms) true] await-promise)
+                        (matrix/for-role :client)
+                        (fn [played] (hold [:ws (first forms)] played) (all (rest forms))))
+              (done)))
+          [nil {:packer :msgpack :gzip true}])
          (do (is false "the page's address names no host: ?host=ws://127.0.0.1:PORT")
              (done))))))

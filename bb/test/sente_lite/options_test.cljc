@@ -41,7 +41,7 @@
   (testing "what is so anyway may be said"
     (is (map? (options/check options/connecting {:type :auto :protocol :ws :packer :edn :wrap-recv-evs? false}))))
   (testing "what would be something else is not ignored"
-    (doseq [given [{:type :ajax} {:packer :transit} {:wrap-recv-evs? true}]]
+    (doseq [given [{:type :ajax} {:wrap-recv-evs? true}]]
       (is (= :sente-lite/bad-option (:code (given/failure #(options/check options/connecting given)))) (pr-str given))))
   (testing "what has another place is told so"
     (doseq [[k hint] {:user-id-fn "tokens" :csrf-token-fn "origins" :handshake-data-fn ":sente-lite/open" :headers ":token"}]

@@ -23,13 +23,13 @@ function backoff(n) {
   return Math.min(30000, 500 * 2 ** n) * (1 + Math.random()) / 2;
 }
 
-function socketURL({url, base = "", path = "/ws", params, bundle, credit, recover}) {
+function socketURL({url, base = "", path = "/ws", params, packer, gzip, bundle, credit, recover}) {
   const given = url || base + path;
   try {
     const u = new URL(given, root.location ? root.location.href : undefined);
     u.protocol = u.protocol.replace(/^http/, "ws");
     u.hash = "";
-    const asks = {v: 1, packer: "json", ...(bundle && {bundle: 1}), ...(credit > 0 && {credit}), ...(recover && {recover: 1})};
+    const asks = {v: 1, packer, ...(gzip && {gzip: 1}), ...(bundle && {bundle: 1}), ...(credit > 0 && {credit}), ...(recover && {recover: 1})};
     for (const [k, v] of Object.entries({...params, ...asks})) u.searchParams.set(k, v);
     if (/^wss?:/.test(u.href)) return u;
   } catch { /* said below */ }

@@ -3,22 +3,30 @@
 import {createRequire} from "node:module";
 import {once} from "node:events";
 import {readFileSync} from "node:fs";
+import {gunzipSync} from "node:zlib";
 
 const npm = createRequire(new URL("../../../testdata/npm/package.json", import.meta.url));
 
 export const WebSocket = npm("ws");
 
-/** What is served as /sente-lite.js, made of the parts as client.go does. */
-export const source = (() => {
-  const all = read("sente-lite.js").replace(/^ *\/\/ include (\S+)\n/gm, (_, name) => read(name));
+/** What is served, made of the parts as client.go does. */
+export function served(name) {
+  const all = read(name).replace(/^ *\/\/ include (\S+)\n/gm, (_, name) => read(name));
   const head = all.indexOf("*/\n") + 3;
-  return all.slice(0, head) + all.slice(head).replace(/^ *(?:\/\/.*|\/\*\*[^]*?\*\/)\n/gm, "").replace(/^ +/gm, "");
-})();
+  return all.slice(0, head) + all.slice(head).replace(/^ *(?:\/\/.*|\/\*\*[^]*?\*\/)\n/gm, "")
+    .replace(/^ +|(?<=[;,{}()\]]) +\/\/ (?:[^"'`\n]|\w'\w)*$|\n(?=\n)/gm, "");
+}
+export const source = served("sente-lite.js");
 function read(name) { return readFileSync(new URL(name, import.meta.url), "utf8"); }
 
-const module = {exports: {}};
-new Function("module", source)(module);
-export const SenteLite = module.exports;
+function load(text) {
+  const module = {exports: {}};
+  new Function("module", text)(module);
+  return module.exports;
+}
+export const SenteLite = load(source);
+export const msgpack = load(served("sente-lite-msgpack.js"));
+export const pakos = {pako2: npm("pako"), pako3: npm("pako3")};
 
 export const HELLO = {session: "s1", seen: 0, version: "0.1.0", protocol: 1, now: 1766108726643, limits: {}};
 
@@ -99,10 +107,16 @@ export function memory() {
   const all = [];
   class MemorySocket {
     constructor(url, protocols) {
-      Object.assign(this, {url, protocols, readyState: 0, bufferedAmount: 0, sent: [], closed: null});
+      Object.assign(this, {url, protocols, readyState: 0, bufferedAmount: 0, sent: [], raw: [], closed: null});
       all.push(this);
     }
-    send(text) { this.sent.push(JSON.parse(text)); }
+    send(data) {
+      this.raw.push(data);
+      const gzipped = data[0] === 0x1f && data[1] === 0x8b;
+      if (typeof data === "string") this.sent.push(JSON.parse(data));
+      else if (this.url.includes("packer=json")) this.sent.push(JSON.parse(gunzipSync(data)));
+      else this.sent.push(msgpack.unpack(gzipped ? gunzipSync(data) : data));
+    }
     close(code, reason) {
       this.readyState = 2;
       this.closed = {code, reason};

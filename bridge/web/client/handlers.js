@@ -1,10 +1,19 @@
 // What the page does with events and calls that come in.
 
+/** The event that send, on and the like were given; throws where it is none. */
+function eventOf(what, id, data) {
+  if (Array.isArray(id)) [id, data] = id;
+  if (typeof id !== "string" || !/^[^\s/]+\/\S+$/.test(id)) {
+    throw new TypeError(`${what}: an event's id is "namespace/name", got ${JSON.stringify(id)}`);
+  }
+  return data === undefined ? [id] : [id, data];
+}
+
 class Handlers {
   #fns = new Map(); // event id → Set of functions
   #serving = 0; #link;
 
-  /** link: {report(error), most(): bytes of a reply, maxCalls}. */
+  /** link: {form, report(error), most(): bytes of a reply, maxCalls}. */
   constructor(link) { this.#link = link; }
 
   on(id, fn) {
@@ -38,12 +47,12 @@ class Handlers {
     return waits.length > 0 ? Promise.all(waits) : undefined;
   }
 
-  /** Resolves to the text of a call's reply. */
+  /** Resolves to the packed form of a call's reply. */
   async serve(event, cb) {
-    const {most, maxCalls, report} = this.#link;
+    const {form, most, maxCalls, report} = this.#link;
     const [id, data] = event;
     const [first, ...rest] = this.#all(id);
-    const reply = (value) => JSON.stringify(["chsk/reply", cb, value === undefined ? null : value]);
+    const reply = (value) => form.pack(["chsk/reply", cb, value === undefined ? null : value]);
     const refuse = (category, code, text) => reply(["sente-lite/error",
       {category, code: "sente-lite/" + code, message: `${id}: ${text}`, "event-id": id, "retry?": category === "busy"}]);
     for (const fn of [...rest, ...this.#all("*")]) this.run(fn, data, event);
@@ -60,6 +69,6 @@ class Handlers {
       }
       this.#serving--;
     }
-    return utf8.encode(text).length > most() ? refuse("incorrect", "too-large", `a reply of more than ${most()} bytes`) : text;
+    return sizeOf(text) > most() ? refuse("incorrect", "too-large", `a reply of more than ${most()} bytes`) : text;
   }
 }

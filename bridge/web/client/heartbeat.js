@@ -6,7 +6,7 @@ class Heartbeat {
   #pings = []; // what each pong, or an error, is told to, in the order written: pongs carry no number
   #heard = 0; #turn = 0; #timer; #link;
 
-  /** link: {live(), send(text), limits(), options, closed(event, retry) → error, dead(text)}. */
+  /** link: {live(), send(item), limits(), options, closed(event, retry) → error, dead(text)}. */
   constructor(link) { this.#link = link; }
 
   heard() { this.#heard++; }
@@ -25,7 +25,7 @@ class Heartbeat {
         clearTimeout(timer);
         error ? reject(error) : resolve(performance.now() - at);
       });
-      send('["chsk/ws-ping"]');
+      send(["chsk/ws-ping"]);
     });
   }
 

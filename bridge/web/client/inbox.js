@@ -11,7 +11,7 @@ class Inbox {
   #due = false; #timer; #link;
   #working = new Set(); // what gives the credit of an item whose handlers are not done
 
-  /** link: {live(), send(text), credit, keeps(): whether this link's items are acknowledged, save(), asks(): a call is open}. */
+  /** link: {live(), send(item), credit, keeps(): whether this link's items are acknowledged, save(), asks(): a call is open}. */
   constructor(link) { this.#link = link; }
 
   came(item) { if (counted(item)) this.seen++; }
@@ -44,7 +44,7 @@ class Inbox {
   #give() {
     const {credit, live, send} = this.#link;
     if (++this.#used < credit / 2 || !live()) return;
-    send(`["sente-lite/credit",${this.#used}]`);
+    send(["sente-lite/credit", this.#used]);
     this.#used = 0;
   }
 
@@ -74,7 +74,7 @@ class Inbox {
     const {live, send} = this.#link;
     const n = Math.min(this.seen, this.#stored);
     this.#due = n < this.seen; // once it is on disk
-    if (this.#unacked > this.seen - n && live()) send(`["sente-lite/ack",${n}]`);
+    if (this.#unacked > this.seen - n && live()) send(["sente-lite/ack", n]);
     this.#unacked = this.seen - n;
   }
 }

@@ -6,7 +6,7 @@ class Keeper {
   #store = null; #gone; #out; #inbox; #link;
 
   /**
-   * store: as connect takes it. link: {state() → {session, epoch, cb}, restored({session, cb}), expire(item),
+   * store: as connect takes it. link: {form, state() → {session, epoch, cb}, restored({session, cb}), expire(item),
    * pump(), report(error)}.
    */
   constructor(store, out, inbox, link) {
@@ -17,7 +17,8 @@ class Keeper {
   get on() { return this.#store !== null; }
 
   #load(name) {
-    const [out, inbox, {restored, expire, pump, report}] = [this.#out, this.#inbox, this.#link];
+    const [out, inbox, {form, restored, expire, pump, report}] = [this.#out, this.#inbox, this.#link];
+    if (name && form !== JSON_FORM) name += "." + form.name; // packed, it is nothing to a page with another packer
     this.#gone = (e) => {
       this.#store = null;
       inbox.saved(Infinity);

@@ -20,7 +20,7 @@ function costly(item) {
 const paid = ({kind, id}) => kind !== "reply" && !FREE.test(id);
 
 /**
- * Items are {text, bytes, id, kind: "event" | "call" | "reply", at, n, cb, expiresAt}; n is an item's number in the
+ * Items are {text (or packed bytes), bytes, id, kind: "event" | "call" | "reply", at, n, cb, expiresAt}; n is an item's number in the
  * session, 0 until it has one. The n of items is consecutive: one that has a number is never taken out of the middle.
  */
 class Outbox {

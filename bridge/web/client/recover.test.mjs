@@ -3,7 +3,7 @@
 import {test} from "node:test";
 import assert from "node:assert/strict";
 import {SenteLite} from "./fake.mjs";
-import {Side, random} from "./side.mjs";
+import {Side, random, slowGzip} from "./side.mjs";
 
 function start(t, {side: sideOptions, ...options} = {}) {
   t.mock.timers.enable({apis: ["setTimeout", "Date"], now: 1000});
@@ -19,19 +19,22 @@ function start(t, {side: sideOptions, ...options} = {}) {
 }
 const turn = () => new Promise((resolve) => setImmediate(resolve));
 const ids = (items) => items.map((i) => (Array.isArray(i[0]) ? i[0][0] : i[0]));
-const numbers = (items) => items.filter((i) => i[0] === "n/n").map((i) => i[1]);
+const numbers = (items) => items.filter((i) => i[0] === "n/n").map((i) => parseInt(i[1]));
 const count = (n) => Array.from({length: n}, (_, i) => i);
 
-for (let seed = 1; seed <= 60; seed++) {
-  test(`cut at any moment, seed ${seed}: nothing is lost, doubled or out of order, either way`, async (t) => {
+for (let seed = 1; seed <= 100; seed++) {
+  const gzip = seed > 60;
+  const sized = (n) => (gzip ? `${n} ${"x".repeat(99 + n % 99)}` : n);
+  test(`cut at any moment${gzip ? ", gzipped" : ""}, seed ${seed}: nothing is lost, doubled or out of order, either way`, async (t) => {
     const rnd = random(seed);
     const upTo = (n) => Math.floor(rnd() * n);
+    if (gzip) slowGzip(t, async () => { for (let n = seed % 4; n > 0; n--) await turn(); });
     const credit = [0, 4, 64, 256][upTo(4)];
-    const {s, side, errors, tick, accept} = start(t, {credit, backoff: () => 10, bundle: rnd() < 0.8, timeoutMs: 1e9, maxQueue: [20, 1e6][upTo(2)],
+    const {s, side, errors, tick, accept} = start(t, {credit, gzip, backoff: () => 10, bundle: rnd() < 0.8, timeoutMs: 1e9, maxQueue: [20, 1e6][upTo(2)],
       side: {credit: [2, 8, 1000][upTo(3)]}});
     const [heard, replies, answers] = [[], [], []];
     let [up, down, asked, refused, called, tries] = [0, 0, 0, 0, 0, 0];
-    s.on("n/n", (n) => heard.push(n));
+    s.on("n/n", (n) => heard.push(parseInt(n)));
     s.on("n/ask", async (n) => (await turn(), n));
     const onItem = (item) => {
       if (Array.isArray(item[0]) && item[0][0] === "n/ask") side.send(["chsk/reply", item[1], item[0][1]]);
@@ -40,8 +43,8 @@ for (let seed = 1; seed <= 60; seed++) {
     accept();
     for (let step = 0; step < 400; step++) {
       switch (upTo(9)) {
-        case 0: case 1: for (let k = upTo(25); k >= 0; k--) if (s.send("n/n", up).status !== "rejected") up++; break;
-        case 2: for (let k = upTo(25); k >= 0; k--) side.send(["n/n", down++]); break;
+        case 0: case 1: for (let k = upTo(25); k >= 0; k--) if (s.send("n/n", sized(up)).status !== "rejected") up++; break;
+        case 2: for (let k = upTo(25); k >= 0; k--) side.send(["n/n", sized(down++)]); break;
         case 3: side.arriveUp(upTo(4), onItem); break;
         case 4: side.arriveDown(upTo(4)); break;
         case 5: {

@@ -2,19 +2,9 @@
  * sente-lite.js: events, calls and channels over one WebSocket that comes back by itself.
  *
  *   const s = SenteLite.connect({onState: (now) => show(now.status, now.reason)});
- *   s.on("page/title", () => document.title);     // what a handler returns answers a call
- *   s.send("chat/msg", {text: "hello"});          // {status: "ok" | "queued" | "rejected", queueSize}
- *   const answer = await s.ask("chat/ask", 1);    // rejects with a SenteLite.Error
- *   await s.subscribe("lobby", (data, {from}) => …);
- *   await s.flush({acked: true});                 // the sidecar has it all
- *   addEventListener("beforeunload", (e) => { if (!s.pending.safeToClose) e.preventDefault(); });
- *
- * In Node: require it and give {url}, before Node 22 also {WebSocket: require("ws")}. Keywords are strings here.
- *
- * A link that comes back within the sidecar's window (:backup-secs) goes on where it was: nothing is lost, doubled or
- * reordered, calls and subscriptions stay. Otherwise onReconnect is told {recovered: false, missed, reason, unsure}:
- * missed events did not come (null: an unknown number), and what was written without an acknowledgement may have arrived
- * or not: calls reject with chsk/closed, events are counted in one error "sente-lite/unsure". The rest is sent.
+ *   s.on("page/title", () => document.title);
+ *   s.send("chat/msg", {text: "hello"});
+ *   const answer = await s.ask("chat/ask", 1);
  */
 (function (root) {
   "use strict";
@@ -26,24 +16,19 @@
   // include calls.js
   // include channels.js
   // include errors.js
+  // include form.js
+  // include gzip.js
   // include handlers.js
   // include heartbeat.js
   // include inbox.js
   // include keeper.js
   // include outbox.js
   // include store.js
+  // include wire.js
   // include writer.js
 
-  function eventOf(what, id, data) {
-    if (Array.isArray(id)) [id, data] = id;
-    if (typeof id !== "string" || !/^[^\s/]+\/\S+$/.test(id)) {
-      throw new TypeError(`${what}: an event's id is "namespace/name", got ${JSON.stringify(id)}`);
-    }
-    return data === undefined ? [id] : [id, data];
-  }
-
   class Client {
-    #o; #url; #ws = null; #up = false; #turn = 0; #tries = 0; #again = false;
+    #o; #url; #form; #ws = null; #wire; #up = false; #turn = 0; #tries = 0; #again = false;
     #out; #writer; #inbox; #calls; #channels; #handlers; #heart; #keeper;
     #session = null; #epoch = 0; // what the next link resumes, and how many there were
     #lostBy = "off"; // why there is nothing to resume
@@ -53,13 +38,19 @@
     constructor(options) {
       this.#o = {
         timeoutMs: 30000, connectTimeoutMs: 10000, kaliveMs: 5000, pingTimeoutMs: 10000, bundle: true, credit: 256,
-        recover: true, maxQueue: 1000, maxQueueBytes: 8388608, maxCalls: 1000, backoff, WebSocket: root.WebSocket, ...options,
+        recover: true, maxQueue: 1000, maxQueueBytes: 8388608, maxCalls: 1000, packer: "json", backoff, WebSocket: root.WebSocket, ...options,
       };
-      this.#url = socketURL(this.#o);
+      const form = this.#form = formOf(this.#o.packer);
+      try {
+        if (this.#o.gzip) zips();
+      } catch (e) {
+        this.#o.gzip = this.#report(e);
+      }
+      this.#url = socketURL({...this.#o, packer: form.name});
       if (!this.#o.WebSocket) throw new TypeError("connect: no WebSocket here; give {WebSocket: require(\"ws\")}");
       this.#out = new Outbox({items: this.#o.maxQueue, bytes: this.#o.maxQueueBytes});
       const link = {
-        live: () => this.#live(), send: (text) => this.#ws.send(text), limits: () => this.#limits,
+        form, live: () => this.#live(), write: (packed) => this.#wire.send(packed), send: (v) => this.#wire.send(form.pack(v)), limits: () => this.#limits,
         report: (e) => this.#report(e), closed: (event, retry) => this.#closed(event, retry),
         pump: () => this.#writer.pump(), save: () => this.#keeper.save(),
       };
@@ -74,7 +65,7 @@
         call: (event, resolve, reject, first) => this.#calls.call(event, this.#o.timeoutMs, resolve, reject, first),
       });
       this.#heart = new Heartbeat({...link, options: this.#o, dead: (text) => this.#down(1006, text, false, "dead")});
-      this.#writer = new Writer(this.#out, {...link, bundle: this.#o.bundle, ping: () => this.ping(),
+      this.#writer = new Writer(this.#out, {...link, bundle: this.#o.bundle, sent: (f) => this.#ws ? this.#wire.sent(f) : f(), ping: () => this.ping(),
         claim: () => this.#keeper.on && this.#out.keeps && this.#out.claim() && this.#keeper.save()});
       this.#inbox = new Inbox({...link, credit: this.#o.credit, keeps: () => this.#out.keeps, asks: () => this.#calls.size > 0});
       this.#keeper = new Keeper(this.#o.store, this.#out, this.#inbox, {
@@ -105,7 +96,7 @@
      */
     get pending() {
       const {items} = this.#out;
-      const safeToClose = items.length === 0 && !(this.#ws?.bufferedAmount > 0);
+      const safeToClose = items.length === 0 && !(this.#ws && this.#wire.buffered > 0);
       return {count: items.length, safeToClose, oldestMs: items.length > 0 ? Math.max(0, Date.now() - items[0].at) : 0};
     }
 
@@ -208,22 +199,27 @@
         if (turn === this.#turn) this.#down(1006, `token: ${e?.message}`, false, "token-failed");
       }
       if (turn !== this.#turn) return;
-      let ws;
+      let ws, wire;
       try {
         const url = new URL(this.#url);
         if (this.#session) [["session", this.#session], ["seen", this.#inbox.seen]].forEach((p) => url.searchParams.set(...p));
         this.#ws = ws = new this.#o.WebSocket(url.href, token ? protocolsOf(token) : []);
+        wire = this.#wire = new Wire(ws, this.#o.gzip);
       } catch (e) {
         this.#drop();
         // Browsers name the whole URL; what is in its query is nobody else's.
         const reason = e.message.replace(/\b((?:ws|http)s?:[^\s?'"]*)\?[^\s'"]*/gi, "$1");
         return this.#end({code: 1006, reason, clean: false, why: "bad-socket"});
       }
-      ws.onmessage = (m) => this.#take(ws, m.data);
-      ws.onclose = (e) => {
+      ws.onmessage = (m) => {
+        this.#heart.heard();
+        wire.take(m.data, () => this.#most, (data) => this.#take(ws, data));
+      };
+      ws.onclose = (e) => wire.heard(() => {
+        if (ws !== this.#ws) return;
         const why = e.code === 1006 && !this.state.open ? "unreachable" : CLOSES[e.code];
         this.#down(e.code, e.reason, e.wasClean, why || (e.code < 4500 ? "server-closed" : "refused"));
-      };
+      });
       ws.onerror = () => {}; // the close that follows says what there is to say
     }
 
@@ -301,7 +297,7 @@
       this.#ws = null;
       if (ws) {
         ws.onmessage = ws.onclose = null; // onerror stays: npm's ws throws without one
-        if (ws.readyState < 2) code ? ws.close(code, reason) : ws.close();
+        if (ws.readyState < 2) code ? this.#wire.sent(() => ws.close(code, reason)) : ws.close();
       }
       this.#heart.rest();
       if (this.#session) return;
@@ -357,13 +353,18 @@
     // Out.
     #put(value, id, kind, {cb, first = false, expiresMs} = {}) {
       const out = this.#out;
-      const text = JSON.stringify(value);
-      const bytes = utf8.encode(text).length;
       const rejected = (error) => ({status: "rejected", queueSize: this.queued, error});
+      let text;
+      try {
+        text = this.#form.pack(value);
+      } catch (e) {
+        return rejected(fail("incorrect", "sente-lite/unpackable", id, e.message));
+      }
+      const bytes = sizeOf(text);
       if (!counted(value)) return rejected(fail("forbidden", "sente-lite/reserved", id, "only the link itself says that"));
       if (bytes > this.#most) return rejected(fail("incorrect", "sente-lite/too-large", id, `more than ${this.#most} bytes`));
       if (this.state.status === "closed") return rejected(this.#closed(id, true));
-      if (!first && out.full(bytes, this.#live() ? this.#ws.bufferedAmount : 0)) {
+      if (!first && out.full(bytes, this.#live() ? this.#wire.buffered : 0)) {
         return rejected(busy(id, "too much waits to be sent"));
       }
       const item = out.add({text, bytes, id, kind, cb}, first);
@@ -374,7 +375,7 @@
       return {status: leaves ? "ok" : "queued", queueSize: this.queued, item};
     }
 
-    get #most() { return this.#limits["max-message-bytes"] || 16777215; }
+    get #most() { return this.#limits["max-message-bytes"] || MOST; }
 
     #expire(item) {
       setTimeout(() => {
@@ -386,16 +387,17 @@
     }
 
     // In.
-    #take(ws, text) {
-      this.#heart.heard();
+    #take(ws, data) {
+      if (ws !== this.#ws) return;
       let items;
       try {
-        const value = JSON.parse(text);
+        if (data instanceof Error) throw data;
+        const value = this.#form.unpack(data);
         items = Array.isArray(value) && value[0] === "batch/events" ? value[1] : [value];
         if (!Array.isArray(items)) throw new TypeError("a bundle without items");
       } catch (e) {
         this.#unreadable(e);
-        if (this.#session && /^\s*\[\s*"batch\/events"/.test(text)) return this.#uncounted("a bundle could not be read");
+        if (this.#session && (data instanceof Error || this.#form.bundles(data))) return this.#uncounted("a bundle could not be read");
         items = [];
         this.#inbox.came(); // one, whatever it was
         this.#inbox.handled();
@@ -424,7 +426,7 @@
       if (!Array.isArray(item) || typeof id !== "string") throw new TypeError("neither event, call nor reply");
       switch (id) {
         case "chsk/handshake": return this.#opened(data);
-        case "chsk/ws-ping": return this.#ws.send('["chsk/ws-pong"]');
+        case "chsk/ws-ping": return this.#wire.send(this.#form.pack(["chsk/ws-pong"]));
         case "chsk/ws-pong": return this.#heart.pong();
         case "sente-lite/ack":
           this.#out.ack(data);
@@ -447,7 +449,7 @@
       const epoch = this.#epoch;
       const text = await this.#handlers.serve(event, cb);
       if (epoch !== this.#epoch) return; // a reply belongs to the session that its call came in
-      this.#out.add({text, bytes: utf8.encode(text).length, id: "chsk/reply", kind: "reply"});
+      this.#out.add({text, bytes: sizeOf(text), id: "chsk/reply", kind: "reply"});
       this.#writer.pump(true);
       this.#keeper.save();
     }
@@ -473,24 +475,9 @@
     }
   }
 
-  /**
-   * Connects, and keeps connecting. The constructor has the defaults of the times (ms) and bounds.
-   *
-   * @param {object} [options] url: ws:, http: or relative, default base ("") + path ("/ws") at the page's host;
-   *   params: more of the query, nothing secret; token: a string or what gives one (or a promise), asked each time;
-   *   onState (state, old): each edge, and when the network goes or comes; onOpen (state) the first time, then
-   *   onReconnect (state, recovery); onClose (lastClose): an open link ended, or retrying did; onError (error): what no
-   *   promise can tell, default the console; backoff (n) → ms before retry n; WebSocket; bundle: false writes and asks
-   *   for single items; credit: how many events and calls the sidecar may have under way to here, 0 for any number;
-   *   recover: false keeps and resumes nothing; store: true, or a name, keeps the session and what waits over a reload,
-   *   in IndexedDB, for one page at a time (true: a name for the tab). Off by default: it puts what is sent on disk,
-   *   each item waits for that, and after a reload only handlers that are set in the turn of connect hear all.
-   * @returns {Client} its state is a frozen snapshot; lastClose is {code, reason, clean, why}, recovery what
-   *   onReconnect is told
-   */
-  function connect(options = {}) { return new Client(options); }
+  // include connect.js
 
-  const SenteLite = {connect, backoff, Error: SenteLiteError};
+  const SenteLite = {connect, backoff, Error: SenteLiteError, gzip, ungzip, gzipString: gzip, ungzipString};
   if (typeof module === "object" && module.exports) module.exports = SenteLite;
   else root.SenteLite = SenteLite;
 })(globalThis);

@@ -1,6 +1,7 @@
 // The sidecar's side of a link in memory, for the tests of flow and recovery: sessions, numbers, acknowledgements, credit.
 // What either side writes is under way until the test lets it arrive; a cut loses what is.
 
+import {gunzipSync, gzipSync} from "node:zlib";
 import {memory} from "./fake.mjs";
 
 const FREE = /^(chsk\/|sente-lite\/(ack|credit|ready|error|open|close|reconnect)$)/;
@@ -77,7 +78,8 @@ export class Side {
       const data = this.down.shift();
       const [id, k] = JSON.parse(data);
       if (id === "sente-lite/credit") this.session.window += k; // no earlier: the client cannot know
-      this.socket.onmessage?.({data});
+      const zips = data.length > 200 && id !== "chsk/handshake" && this.socket.url.includes("gzip=1");
+      this.socket.onmessage?.({data: zips ? new Uint8Array(gzipSync(data)).buffer : data});
     }
   }
 
@@ -121,6 +123,26 @@ export class Side {
 }
 
 const cost1 = (item) => (item[0] === "chsk/reply" || FREE.test(Array.isArray(item[0]) ? item[0][0] : item[0]) ? 0 : 1);
+
+/** Has the page's gzip wait for before(), a promise, each time: CompressionStream and DecompressionStream that are slow. */
+export function slowGzip(t, before) {
+  for (const [name, all] of [["CompressionStream", gzipSync], ["DecompressionStream", gunzipSync]]) {
+    const kept = globalThis[name];
+    t.after(() => { globalThis[name] = kept; });
+    globalThis[name] = class {
+      constructor() {
+        const parts = [];
+        return new TransformStream({
+          transform: (part) => void parts.push(part),
+          flush: async (out) => {
+            await before();
+            out.enqueue(new Uint8Array(all(Buffer.concat(parts))));
+          },
+        });
+      }
+    };
+  }
+}
 
 /** Numbers from 0 to below 1, the same for the same seed (mulberry32). */
 export function random(seed) {

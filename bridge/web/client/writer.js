@@ -7,7 +7,7 @@ class Writer {
   #holdTimer;
   #flushes = new Set(); // {item, acked, resolve, reject}
 
-  /** link: {live(), send(text), limits(), bundle, claim(): gives items to the store, ping()}. */
+  /** link: {form, live(), write(packed), sent(f): calls f once that is with the socket, limits(), bundle, claim(): gives items to the store, ping()}. */
   constructor(out, link) { [this.#out, this.#link] = [out, link]; }
 
   /**
@@ -15,7 +15,7 @@ class Writer {
    * bundle of several the next is held for event-buffer-ms. force, for calls and replies, waits for neither.
    */
   pump(force = false) {
-    const [out, {live, send, limits, bundle, claim}] = [this.#out, this.#link];
+    const [out, {form, live, write, limits, bundle, claim}] = [this.#out, this.#link];
     const {"event-buffer-ms": ms = 25, "event-buffer-size": most = 100, "max-frame-size": bytes = 65536} = limits();
     const size = bundle ? Math.max(1, most) : 1;
     if (live()) claim();
@@ -36,7 +36,7 @@ class Writer {
       out.wrote(items);
       this.#many = items.length > 1;
       this.#wroteAt = Date.now();
-      send(this.#many ? `["batch/events",[${items.map((i) => i.text)}]]` : items[0].text);
+      write(this.#many ? form.join(items.map((i) => i.text)) : items[0].text);
       if (this.#turnBusy) continue;
       this.#turnBusy = true;
       Promise.resolve().then(() => {
@@ -67,7 +67,8 @@ class Writer {
       if (!done || f.asked) continue;
       // A socket keeps order: what a ping follows has come when its pong comes.
       f.asked = f.acked && !out.keeps && f.item !== undefined;
-      f.asked ? this.#link.ping().then(f.resolve, f.reject) : f.resolve();
+      if (f.asked) this.#link.ping().then(f.resolve, f.reject);
+      else if (this.#flushes.delete(f)) this.#link.sent(f.resolve);
     }
   }
 
