@@ -56,7 +56,7 @@ func TestLayersRoundTrip(t *testing.T) {
 		var out, in []pipe.Coder
 		for _, l := range chain {
 			name = append(name, l.Name)
-			out, in = append(out, coder(t, l)), append(in, coder(t, l))
+			out, in = append(out, coder(t, l)), append(in, far(t, l))
 		}
 		t.Run(strings.Join(name, ","), rapid.MakeCheck(func(t *rapid.T) {
 			src := anyMessage().Draw(t, "message")
