@@ -146,8 +146,9 @@ var varying = []struct {
 	re *regexp.Regexp
 	to string
 }{
-	{regexp.MustCompile(`"(since|now|rtt-ms|queue-size|bytes|unacked)":[0-9.]+`), `"$1":"<n>"`},
+	{regexp.MustCompile(`"(since|now|rtt-ms|queue-size|bytes|unacked|messages|unpacked)":[0-9.]+`), `"$1":"<n>"`},
 	{regexp.MustCompile(`"client-id":"[0-9a-f]+"`), `"client-id":"<client-id>"`},
+	{regexp.MustCompile(`"packer":"(edn|json)"`), `"packer":"<its own>"`},
 	{regexp.MustCompile(`"transport":"(stdio|pipe|unix)"`), `"transport":"<the link>"`},
 }
 
