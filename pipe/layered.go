@@ -23,7 +23,6 @@ type layered struct {
 // is spoken.
 func (l *link) open(f *Form) *Error {
 	if len(f.Layers) == 0 {
-		l.layered = nil
 		return nil
 	}
 	on := &layered{form: f}
@@ -34,7 +33,9 @@ func (l *link) open(f *Form) *Error {
 		}
 		on.coders = append(on.coders, c)
 	}
+	l.s.mu.Lock() // one that is Present is written to already
 	l.layered = on
+	l.s.mu.Unlock()
 	return nil
 }
 

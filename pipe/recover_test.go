@@ -261,6 +261,7 @@ func TestAwayMakesRoom(t *testing.T) {
 			t.Error("two peers are there, and it is not full")
 		}
 		b2.cut()
+		synctest.Wait() // the sidecar knows, too
 		a2 := a.back(t, h, asClient, 0, "")
 		a2.told(t, ":recovered? false", ":reason :expired")
 		defer a2.leave()
