@@ -7,6 +7,7 @@ import (
 	"io"
 	"log/slog"
 	"net"
+	"runtime"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -53,6 +54,9 @@ type Hub struct {
 	calls    calls
 	held     atomic.Int64 // bytes of all queues and partial messages but owners'
 	numbers  atomic.Uint64
+
+	unpacking chan struct{} // turns of those who unpack what may become large
+
 	strangers
 	tails      tails
 	names      names
@@ -100,6 +104,7 @@ func NewHub(cfg HubConfig, s Settings) *Hub {
 		channels:  map[string]*channel{},
 		resumable: map[SessionKey]*Session{},
 		seed:      maphash.MakeSeed(),
+		unpacking: make(chan struct{}, runtime.GOMAXPROCS(0)),
 	}
 	if h.log == nil {
 		h.log = slog.New(slog.DiscardHandler)

@@ -132,14 +132,31 @@ func (s *Session) layeredMessage(on *layered, packer Packer, msg []byte) error {
 	s.l.traffic.in.unwrapped(len(data) - len(msg))
 	if held := len(data); held > strangerBytes && s.counted {
 		if !s.hub.Take(held) {
-			s.spoilt(nil, nil, &Error{Category: Busy, Code: "overloaded", Retry: true, Bundle: true,
-				Msg:  "all queues together hold :max-total-bytes; there is no room for what your message unpacks to",
-				Hint: "send less at once, or again later"})
+			bad := noRoom()
+			bad.Bundle = true
+			s.spoilt(nil, nil, bad)
 			return nil
 		}
 		defer s.hub.Give(held)
 	}
 	return s.packed(packer, data, false)
+}
+
+func noRoom() *Error {
+	return &Error{Category: Busy, Code: "overloaded", Retry: true,
+		Msg:  "all queues together hold :max-total-bytes; there is no room for what your message unpacks to",
+		Hint: "send less at once, or again later"}
+}
+
+// unpack unpacks in turns what may become large: a key of a message may come again in
+// a byte or two, so a few KiB can become :max-message-bytes. What has been unpacked is
+// on the books, and this bounds what is not yet.
+func (h *Hub) unpack(p Packer, dst, data []byte, lim Limits) ([]byte, error) {
+	if len(data) > minCompress {
+		h.unpacking <- struct{}{}
+		defer func() { <-h.unpacking }()
+	}
+	return p.Unpack(dst, data, lim)
 }
 
 // reads is the packer of a message that comes in. A WebSocket's text message is never

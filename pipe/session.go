@@ -171,7 +171,7 @@ func (s *Session) packed(packer Packer, data []byte, utf8 bool) error {
 	raw := data
 	if packer != EDN && len(data) > 0 {
 		var err error
-		s.scratch, err = packer.Unpack(s.scratch[:0], data, f.Limits())
+		s.scratch, err = s.hub.unpack(packer, s.scratch[:0], data, f.Limits())
 		if cap(s.scratch) > 64<<10 {
 			defer func() { s.scratch = nil }()
 		}
@@ -180,6 +180,13 @@ func (s *Session) packed(packer Packer, data []byte, utf8 bool) error {
 			return nil
 		}
 		data = s.scratch
+		if held := cap(data); held > strangerBytes && s.counted {
+			if !s.hub.Take(held) {
+				s.spoilt(raw, nil, noRoom())
+				return nil
+			}
+			defer s.hub.Give(held)
+		}
 	}
 	item, err := split(data, f.Limits(), s.l.args, utf8 && packer == EDN)
 	if err != nil {
