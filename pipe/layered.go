@@ -102,15 +102,37 @@ func (on *layered) unwrap(msg []byte, limit int) ([]byte, error) {
 	return msg, nil
 }
 
-// rest gives up scratch space that was needed for a large message only.
+// rest gives up scratch space that was needed for a large message only: to who needs
+// such next.
 func (on *layered) rest() {
-	const most = 64 << 10
-	if cap(on.from) > most {
-		on.from = nil
+	for _, b := range []*[]byte{&on.from, &on.to} {
+		if cap(*b) <= strangerBytes {
+			continue
+		}
+		if large := *b; cap(large) <= 2*DefaultMaxMessage {
+			unwrapped.Put(&large)
+		}
+		*b = nil
 	}
-	if cap(on.to) > most {
-		on.to = nil
+}
+
+// unwrapped are large buffers. Without them many large messages would make garbage faster
+// than it is collected.
+var unwrapped sync.Pool
+
+// unwrapInTurn is unwrap for what may become large, as Hub.unpack is.
+func (on *layered) unwrapInTurn(h *Hub, msg []byte, limit int) ([]byte, error) {
+	if len(msg) <= minCompress {
+		return on.unwrap(msg, limit)
 	}
+	h.unpacking <- struct{}{}
+	defer func() { <-h.unpacking }()
+	if len(msg) > 8*minCompress {
+		if large, ok := unwrapped.Get().(*[]byte); ok {
+			on.to = *large
+		}
+	}
+	return on.unwrap(msg, limit)
 }
 
 // layeredMessage takes one message in on a link with layers. The packer is that of what
@@ -121,7 +143,7 @@ func (s *Session) layeredMessage(on *layered, packer Packer, msg []byte) error {
 	if !s.greeted && s.l.info.Stranger {
 		most = min(most, strangerBytes)
 	}
-	data, err := on.unwrap(msg, most)
+	data, err := on.unwrapInTurn(s.hub, msg, most)
 	if err != nil {
 		bad := *asError(err)
 		// It may have been a bundle, and then nobody knows how many items it had.
