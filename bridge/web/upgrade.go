@@ -153,7 +153,7 @@ func (s *Server) options(query url.Values, hello *pipe.Hello) (problem string) {
 	}
 	hello.Packer = query.Get("packer")
 	if _, bad := s.cfg.Hub.Form(hello.Chain()); bad != nil {
-		return "the packer is no chain that this server knows; " + bad.Hint
+		return "no such packer; " + bad.Hint // without what stands there, and within 123 bytes
 	}
 	if v := query.Get("credit"); v != "" {
 		n, err := strconv.Atoi(v)
