@@ -67,7 +67,7 @@
 // accepted and is not delivered has a row in the ledger.
 //
 // The files: conn, packer, hello, errors, settings and auth have the vocabulary;
-// hub, names and life the whole; link and session, greet, welcome, present, item by item
+// hub, names and life the whole; link and session, greet, welcome, present, spoilt, item by item
 // what one peer may do (channel, route, owner, calls, tail, queues); packet, sheet, queue,
 // outbox, flusher, writer, compose, draft, form, layered, ratio, traffic, full, credit,
 // watermark, pressure and heartbeat the way out; away, resume, store and keep the way back;

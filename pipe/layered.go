@@ -152,22 +152,30 @@ func (s *Session) layeredMessage(on *layered, packer Packer, msg []byte) error {
 		return nil
 	}
 	s.l.traffic.in.unwrapped(len(data) - len(msg))
-	if held := len(data); held > strangerBytes && s.counted {
-		if !s.hub.Take(held) {
-			bad := noRoom()
-			bad.Bundle = true
-			s.spoilt(nil, nil, bad)
-			return nil
-		}
+	held, bad := s.unpacksTo(len(data))
+	if bad != nil {
+		bad.Bundle = true
+		s.spoilt(nil, nil, bad)
+		return nil
+	}
+	if held > 0 {
 		defer s.hub.Give(held)
 	}
 	return s.packed(packer, data, false)
 }
 
-func noRoom() *Error {
-	return &Error{Category: Busy, Code: "overloaded", Retry: true,
-		Msg:  "all queues together hold :max-total-bytes; there is no room for what your message unpacks to",
-		Hint: "send less at once, or again later"}
+// unpacksTo puts n bytes that a message has become on the books, where they are many.
+// It returns how many are to be given back once the message is handled.
+func (s *Session) unpacksTo(n int) (held int, bad *Error) {
+	if n <= strangerBytes || !s.counted {
+		return 0, nil
+	}
+	if !s.hub.Take(n) {
+		return 0, &Error{Category: Busy, Code: "overloaded", Retry: true,
+			Msg:  "all queues together hold :max-total-bytes; there is no room for what your message unpacks to",
+			Hint: "send less at once, or again later"}
+	}
+	return n, nil
 }
 
 // unpack unpacks in turns what may become large: a key of a message may come again in
@@ -190,24 +198,6 @@ func (f *Form) reads(m Message) Packer {
 	}
 	return f.Packer
 }
-
-// notAgreed says what a message without layers is that nobody has asked for, nil where
-// it may be of the packer: gzip, or what begins as no text of UTF-8 can, MessagePack
-// that is, where text was agreed on.
-func notAgreed(p Packer, m Message) *Error {
-	if isGzip(m.Data) {
-		return &Error{Category: Unsupported, Code: "gzip", Msg: "a gzipped message came in, and gzip was not agreed on",
-			Hint: "ask for it: :gzip true in the hello, gzip=1 in the URL", Bundle: true}
-	}
-	if !m.Text && p.Text() && len(m.Data) > 0 && m.Data[0]&0xc0 == 0x80 {
-		return &Error{Category: Unsupported, Code: "packer", Msg: "a binary message came in that is no text, and :" + p.Name() + " was agreed on",
-			Hint: "ask for another packer: :packer :msgpack in the hello, packer=msgpack in the URL"}
-	}
-	return nil
-}
-
-// isGzip reports whether a message is gzipped: nothing else begins like that.
-func isGzip(msg []byte) bool { return len(msg) > 1 && msg[0] == 0x1f && msg[1] == 0x8b }
 
 // errSealed ends a link whose layers take nothing more.
 func errSealed(err error) error {

@@ -230,6 +230,7 @@ func TestAwayHandlerMakesRoom(t *testing.T) {
 		h := newTestHub(t, pipe.HubConfig{}, pipe.Settings{})
 		first := comeIn(t, h, asOwner, ":recover true :handler true")
 		first.cut()
+		synctest.Wait() // the sidecar knows, too
 		second := comeIn(t, h, asOwner, ":recover true :handler true")
 		defer second.leave()
 		c := comeIn(t, h, asClient, "")

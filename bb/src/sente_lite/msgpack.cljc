@@ -79,13 +79,17 @@
                                       (put-text-ext! out 1 (str x)))
                                     (mb/finish out))))))
 
+(defn- put-count!
+  "The head of a collection of n: `small` for up to 15, else `wide` or the next."
+  [out n small wide]
+  (cond
+    (< n 16)    (mb/u8! out (bit-or small n))
+    (< n 65536) (mb/u16! out wide n)
+    :else       (mb/u32! out (inc wide) n)))
+
 (defn- put-array! [out cache xs exact?]
-  (let [n (count xs)]
-    (cond
-      (< n 16)    (mb/u8! out (bit-or 0x90 n))
-      (< n 65536) (mb/u16! out 0xdc n)
-      :else       (mb/u32! out 0xdd n))
-    (run! (fn [x] (put! out cache x exact?)) xs)))
+  (put-count! out (count xs) 0x90 0xdc)
+  (run! (fn [x] (put! out cache x exact?)) xs))
 
 (defn- put-key! [out cache k]
   (if (or (keyword? k) (string? k))
@@ -95,12 +99,8 @@
     (put! out cache k true)))
 
 (defn- put-map! [out cache m exact?]
-  (let [n (count m)]
-    (cond
-      (< n 16)    (mb/u8! out (bit-or 0x80 n))
-      (< n 65536) (mb/u16! out 0xde n)
-      :else       (mb/u32! out 0xdf n))
-    (reduce-kv (fn [_ k v] (put-key! out cache k) (put! out cache v exact?)) nil m)))
+  (put-count! out (count m) 0x80 0xde)
+  (reduce-kv (fn [_ k v] (put-key! out cache k) (put! out cache v exact?)) nil m))
 
 (defn- put-inst! [out x]
   (let [ms (inst-ms x) rest-ms (mod ms 1000)]

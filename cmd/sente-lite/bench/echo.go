@@ -10,12 +10,11 @@ import (
 // at a time it is a round trip; as a flood every connection has a window of them under
 // way. The floor echoes the event's own bytes over bare TCP.
 func echo(r *runner) error {
-	h := newHouse(nil)
-	defer h.close()
-	if err := h.open(); err != nil {
+	h, ready, err := r.openHouse()
+	if err != nil {
 		return err
 	}
-	ready := settingUp(r.ctx, h.abort)
+	defer h.close()
 	defer ready()
 	bare, err := newBareNet(r.Peers)
 	if err != nil {

@@ -11,12 +11,11 @@ func broadcastsOf(size, subscribers int) int { return min(max(16<<20/size/subscr
 // when everybody has the last, or dense, where those that wait for a subscriber leave
 // as one bundle. The floor writes the event's bytes once for each on bare TCP.
 func fanout(r *runner) error {
-	h := newHouse(nil)
-	defer h.close()
-	if err := h.open(); err != nil {
+	h, ready, err := r.openHouse()
+	if err != nil {
 		return err
 	}
-	ready := settingUp(r.ctx, h.abort)
+	defer h.close()
 	defer ready()
 	all := r.Subscribers
 	event := r.event("tick")

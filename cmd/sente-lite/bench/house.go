@@ -96,6 +96,16 @@ func settingUp(ctx context.Context, abort func()) (done func()) {
 	}
 }
 
+// openHouse opens a house, whose setting up is bounded until ready is called.
+func (r *runner) openHouse() (h *house, ready func(), err error) {
+	h = newHouse(nil)
+	if err := h.open(); err != nil {
+		h.close()
+		return nil, nil, err
+	}
+	return h, settingUp(r.ctx, h.abort), nil
+}
+
 // webSocket connects one and reads its greeting.
 func (h *house) webSocket(ctx context.Context, query string) (*client, error) {
 	conn, err := transport.Dial(ctx, "ws://"+h.addr+"/ws?v=1"+query, transport.DialOptions{})

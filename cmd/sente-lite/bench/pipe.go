@@ -27,12 +27,11 @@ func joinedOf(size int) int { return min(max(64<<10/size, 1), joined) }
 // on to a peer's WebSocket. The floor brings the same bytes through a pipe and makes
 // nothing of them.
 func piped(r *runner) error {
-	h := newHouse(nil)
-	defer h.close()
-	if err := h.open(); err != nil {
+	h, ready, err := r.openHouse()
+	if err != nil {
 		return err
 	}
-	ready := settingUp(r.ctx, h.abort)
+	defer h.close()
 	defer ready()
 	peer, err := h.webSocket(r.ctx, "&bundle=1")
 	if err != nil {
